@@ -1,0 +1,79 @@
+"""The issuer's store: locks, guests, sessions and the audit in one SQLite file."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import BinaryIO
+
+from blelockd.adapters.clock import SystemClock
+from blelockd.adapters.store import chain, copies
+from blelockd.adapters.store.audit import SqliteAudit
+from blelockd.adapters.store.copies import NoBackup, Restored
+from blelockd.adapters.store.database import Database
+from blelockd.adapters.store.doors import SqliteDoors
+from blelockd.adapters.store.guests import SqliteGuests
+from blelockd.adapters.store.locks import SqliteLocks
+from blelockd.adapters.store.sessions import SqliteSessions
+from blelockd.protocol.instants import Instant
+from blelockd.protocol.v2.rsa_keys import IssuerSigningPublic
+from blelockd.services.issuer.audit import AuditEntry, AuditKind
+from blelockd.services.issuer.audit_check import Verified
+
+__all__ = ["NoBackup", "Restored", "Store"]
+
+
+class Store:
+    """All of it. Nothing is opened before the first use; any thread may use it."""
+
+    def __init__(self, directory: Path) -> None:
+        self._database = Database(directory, _begin)
+        self.locks = SqliteLocks(self._database)
+        self.guests = SqliteGuests(self._database)
+        self.sessions = SqliteSessions(self._database)
+        self.doors = SqliteDoors(self._database)
+        self.audit = SqliteAudit(self._database)
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._database.path
+
+    def check(self) -> None:
+        """Read all of the file once, some 100 MB in a second; raises StoreDamaged, StoreFailed."""
+        self._database.check()
+
+    def back_up(self) -> AbstractContextManager[tuple[Path, Verified]]:
+        """A checked copy, in a file (0600) beside this one, that is gone afterwards.
+
+        It holds no key of a session or invite. Raises StoreFailed, or Broken where the audit is not
+        what was written.
+        """
+        return copies.back_up(self._database)
+
+    def restore(
+        self, source: BinaryIO, issuer: IssuerSigningPublic | None, now: Instant
+    ) -> Restored:
+        """Put the backup in `source` in place of what is there, which is kept beside it.
+
+        All sessions are revoked. Nothing has changed if it raises NoBackup, Broken or StoreFailed;
+        it does while anybody else uses the store, the daemon above all.
+        """
+        self._database.close()
+        return copies.restore(self._database, source, issuer, now)
+
+    def changed(self) -> bool:
+        """Whether another process has changed anything since this was last asked; True at first.
+
+        Takes microseconds. Raises StoreFailed.
+        """
+        return self._database.changed()
+
+    def close(self) -> None:
+        """Let go of the file; the next use opens it again."""
+        self._database.close()
+
+
+def _begin(connection: sqlite3.Connection) -> None:
+    chain.append(connection, AuditEntry(time=SystemClock().now(), kind=AuditKind.BEGUN))

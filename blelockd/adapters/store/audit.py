@@ -1,0 +1,130 @@
+"""store.AuditRecords on SQLite."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import islice
+from typing import Final
+
+from blelockd.adapters.store import chain, forgetting, retention, verification
+from blelockd.adapters.store.database import Database
+from blelockd.protocol.instants import Instant
+from blelockd.protocol.v2.rsa_keys import IssuerSigningKey, IssuerSigningPublic
+from blelockd.services.issuer.audit import AuditEntry, AuditEvent, AuditFilter, Head, SignedHead
+from blelockd.services.issuer.audit_check import Verified
+
+_PAGE: Final = 500
+
+
+class SqliteAudit:
+    """The audit events."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def record(self, entry: AuditEntry) -> AuditEvent:
+        """As AuditRecords.record."""
+        return self._database.write(lambda connection: chain.append(connection, entry))
+
+    def find(self, wanted: AuditFilter) -> list[AuditEvent]:
+        """As AuditRecords.find."""
+        where, values = _wanted(wanted)
+        return self._database.read(lambda connection: list(chain.events(connection, where, values)))
+
+    def walk(self, wanted: AuditFilter) -> Iterator[AuditEvent]:
+        """As find, some at a time: however many there are. Raises StoreFailed."""
+        where, values = _wanted(wanted)
+        at = 0
+        while True:
+            found = self._database.read(partial(_page, where, values, at))
+            yield from found
+            if len(found) < _PAGE:
+                return
+            at = found[-1].event_id
+
+    def get(self, event_id: int) -> AuditEvent | None:
+        """As AuditRecords.get."""
+
+        def work(connection: sqlite3.Connection) -> AuditEvent | None:
+            return next(chain.events(connection, "event_id = ?", (event_id,)), None)
+
+        return self._database.read(work)
+
+    def head(self) -> Head:
+        """The last event; raises StoreFailed."""
+        return self._database.read(chain.head)
+
+    def signed_head(self) -> SignedHead | None:
+        """As AuditRecords.signed_head."""
+        return self._database.read(chain.signed_head)
+
+    def sign(self, issuer: IssuerSigningKey, now: Instant) -> SignedHead | None:
+        """As AuditRecords.sign."""
+        head = self.head()
+        known = self.signed_head()
+        if known is not None and known.head == head:
+            return None
+        signed = SignedHead.by(issuer, head, now)
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute("DELETE FROM signed_head")
+            row = head.event_id, head.hash, now, signed.signature
+            connection.execute("INSERT INTO signed_head VALUES (?, ?, ?, ?)", row)
+
+        self._database.write(work)
+        return signed
+
+    def prune(self, before: Instant, now: Instant) -> int:
+        """As AuditRecords.prune."""
+        return self._database.write(lambda connection: retention.prune(connection, before, now))
+
+    def verify(
+        self, issuer: IssuerSigningPublic | None = None, noted: Sequence[Head] = ()
+    ) -> Verified:
+        """That nothing in the file was changed. Raises Broken, StoreFailed.
+
+        `issuer` is whose signed head to believe; `noted` are heads that were noted elsewhere.
+        """
+        return self._database.read(
+            lambda connection: verification.verify(connection, issuer, tuple(noted))
+        )
+
+    def forget(self, person: str, now: Instant) -> bytes:
+        """Let go of that name for good; what stands for it in the audit from now on.
+
+        Raises NotKept for a name that is not known; StoreFailed.
+        """
+        reference = self._database.write(
+            lambda connection: forgetting.forget(connection, person, now)
+        )
+        self._database.checkpoint()
+        return reference
+
+
+def _wanted(wanted: AuditFilter) -> tuple[str, list[object]]:
+    tests: list[tuple[str, object]] = [
+        ("name = ?", wanted.person),
+        ("lock_id = ?", None if wanted.lock_id is None else str(wanted.lock_id)),
+        ("time_ms >= ?", wanted.since),
+        ("time_ms < ?", wanted.before),
+        ("trace = ?", wanted.trace),
+        ("guest_id = ?", None if wanted.guest_id is None else wanted.guest_id.raw),
+        ("kind = ?", None if wanted.kind is None else wanted.kind.value),
+    ]
+    given = [(test, value) for test, value in tests if value is not None]
+    where = " AND ".join(["true", *(test for test, _ in given)])
+    values = [value for _, value in given]
+    if wanted.at_most is not None:
+        newest = f"SELECT event_id FROM {chain.JOINED} WHERE {where}"
+        where = f"event_id IN ({newest} ORDER BY event_id DESC LIMIT ?)"
+        values.append(wanted.at_most)
+    return where, values
+
+
+def _page(
+    where: str, values: list[object], after: int, connection: sqlite3.Connection
+) -> list[AuditEvent]:
+    where = f"({where}) AND event_id > ?"
+    return list(islice(chain.events(connection, where, [*values, after]), _PAGE))

@@ -1,0 +1,1 @@
+"""The seed's own wire, exactly: docs/protocol.md, version 1."""

@@ -1,0 +1,1 @@
+"""Enrolled guests, everything sealed, a door that cannot be replayed: docs/protocol.md."""

@@ -1,0 +1,1 @@
+"""What each daemon is for, in terms of the ports of `ports.py`: no D-Bus, no MQTT, no YAML."""

@@ -1,0 +1,133 @@
+"""What a guest says to the issuer over version 2's service: one message, one answer, sealed.
+
+On BlueZ below 5.80 a guest hears the answers to others, and anybody may send a denial: what is not
+ours, or not the issuer's, is passed over, and a denial believed only if nothing better follows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from blelockd.protocol.errors import Malformed, Unauthentic
+from blelockd.protocol.instants import MS_PER_SECOND
+from blelockd.protocol.v2.frames import Reassembler, frames
+from blelockd.protocol.v2.headers import Denied, NotForUs
+from blelockd.protocol.v2.info import Info
+from blelockd.services.guest.provisioning import (
+    Obstacle,
+    Progress,
+    ProvisioningFailed,
+    ProvisioningLimits,
+)
+from blelockd.services.ports import Central, Clock, Connection, IssuerMark, LinkDown
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Answered(Generic[T]):
+    """An answer, and when the guest asked and was answered, by its monotonic clock."""
+
+    said: T
+    asked_ms: int
+    answered_ms: int
+
+
+class Dialogue:
+    """One connection to the issuer, for as long as it lasts."""
+
+    def __init__(self, connection: Connection, limits: ProvisioningLimits, clock: Clock) -> None:
+        self._connection = connection
+        self._limits = limits
+        self._clock = clock
+
+    async def info(self) -> Info:
+        """Who the issuer says it is, with a fresh challenge; raises LinkDown, Malformed."""
+        async with asyncio.timeout(self._limits.response_seconds):
+            return Info.decode(await self._connection.read())
+
+    async def ask(self, message: bytes, read: Callable[[bytes], T]) -> Answered[T]:
+        """What `read` makes of the answer to `message`.
+
+        `read` raises NotForUs, Denied, Malformed or Unauthentic. Raises what `read` objected to
+        last when nothing better comes, TimeoutError when nothing comes, LinkDown.
+        """
+        *before, last = frames(message, self._connection.largest_write_bytes)
+        for frame in before:
+            await self._connection.write(frame)
+        asked_ms = math.floor(self._monotonic_ms())
+        await self._connection.write(last)
+        return await self._answer(asked_ms, read)
+
+    async def _answer(self, asked_ms: int, read: Callable[[bytes], T]) -> Answered[T]:
+        reassembler = Reassembler(1, begin_anew=True)
+        objection: Denied | Malformed | Unauthentic | None = None
+        now_seconds = asyncio.get_running_loop().time
+        until = now_seconds() + self._limits.response_seconds
+        try:
+            async with asyncio.timeout_at(until) as limit:
+                while True:
+                    frame = await self._connection.receive()
+                    if not len(reassembler):
+                        answered_ms = math.ceil(self._monotonic_ms())
+                    try:
+                        message = reassembler.feed("", frame, self._clock.monotonic_seconds())
+                        if message is not None:
+                            return Answered(read(message), asked_ms, answered_ms)
+                    except NotForUs:
+                        continue
+                    except Denied as denied:
+                        objection = denied
+                        limit.reschedule(min(until, now_seconds() + self._limits.patience_seconds))
+                    except (Malformed, Unauthentic) as error:
+                        objection = objection or error
+        except (LinkDown, TimeoutError):
+            if objection is None:
+                raise
+        raise objection
+
+    def _monotonic_ms(self) -> float:
+        return self._clock.monotonic_seconds() * MS_PER_SECOND
+
+
+class Issuer:
+    """The way to the issuer that bears `mark`: one conversation at a time."""
+
+    def __init__(
+        self, central: Central, mark: IssuerMark, limits: ProvisioningLimits, clock: Clock
+    ) -> None:
+        self._central = central
+        self._mark = mark
+        self.limits = limits
+        self._clock = clock
+        self._radio = asyncio.Lock()
+
+    @asynccontextmanager
+    async def conversation(self, progress: Progress) -> AsyncIterator[Dialogue]:
+        """Find the issuer and talk to it. Whatever fails inside leaves as ProvisioningFailed."""
+        async with self._radio:
+            try:
+                progress("looking for the issuer")
+                handle = await self._central.find(self._mark, self.limits.scan_seconds)
+                progress(f"connecting to the issuer at {handle}")
+                async with self._central.connect(handle) as connection:
+                    yield Dialogue(connection, self.limits, self._clock)
+            except Denied as error:
+                reason = "the issuer denies it, and gives no reason to whom it does not know"
+                raise ProvisioningFailed(reason, Obstacle.DENIED) from error
+            except Unauthentic as error:
+                reason = f"the answer is not the issuer's: {error.reason}"
+                raise ProvisioningFailed(reason, Obstacle.IMPOSTOR) from error
+            except Malformed as error:
+                reason = f"the answer is malformed: {error.reason}"
+                raise ProvisioningFailed(reason, Obstacle.MALFORMED) from error
+            except LinkDown as error:
+                raise ProvisioningFailed(error.reason, Obstacle.OUT_OF_REACH) from error
+            except TimeoutError as error:
+                reason = "the issuer did not answer in time"
+                raise ProvisioningFailed(reason, Obstacle.SILENT) from error

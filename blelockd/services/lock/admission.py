@@ -1,0 +1,180 @@
+"""From a sighting to the door: judge the token, tell the journal, release the strike.
+
+Runs once for every advertisement of our company id: it never waits and never raises for anything
+a stranger may send. BlueZ tells an unchanged advert only once, so a token that comes before its
+slot is kept until then: of two clocks one is always ahead.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Final
+
+from blelockd.protocol.instants import MS_PER_SECOND
+from blelockd.protocol.verifier import Admit, Reason, Refuse
+from blelockd.services.deadlines import Deadlines
+from blelockd.services.events import Event, EventKind, Severity, of_session
+from blelockd.services.lock.door import Door, Presented
+from blelockd.services.lock.judges import Judges
+from blelockd.services.lock.ledger import Ledger
+from blelockd.services.ports import Clock, Journal, Sighting
+from blelockd.services.tally import Counted, Tally
+
+_MOST_QUIETED: Final = 1024
+_MOST_EARLY: Final = 1024
+_NORMAL: Final = frozenset({Reason.JUST_STARTED, Reason.EARLY})
+"""What befalls a guest of good faith, and passes by itself."""
+
+_IN_WORDS: Final = {
+    Reason.UNKNOWN: "no session here has this token",
+    Reason.NO_RSSI: "the adapter told no signal strength",
+    Reason.TOO_FAR: "heard too weakly: the phone is too far away",
+    Reason.NOT_LISTED: "this phone is not one of the listed phones",
+    Reason.WRONG_DEVICE: "the session is bound to another device",
+    Reason.NOT_YET: "the session has not begun",
+    Reason.EXPIRED: "the session has expired",
+    Reason.SUSPENDED: "the issuer has not confirmed the time for too long: long sessions rest",
+    Reason.EARLY: "the token is of a coming slot, and waits for it",
+    Reason.LATE: "the token is of a past slot: replayed, or check the clocks",
+    Reason.REPLAY: "the token was spent already, and now comes from another device",
+    Reason.REPEAT: "the token was spent already",
+    Reason.JUST_STARTED: "the lock has just started: this token may be spent",
+    Reason.USES_SPENT: "the session has opened the door as often as it may",
+    Reason.FORGED: "the token does not verify",
+    Reason.WRONG_MODE: "the token answers a challenge where none is asked, or none where one is",
+    Reason.NO_INTENT: "this door wants the guest's hand on the phone",
+    Reason.NOT_NEAR: "the guest is not near enough yet",
+}
+
+
+class Admission:
+    """The lock's walk from the air to the strike."""
+
+    def __init__(
+        self,
+        judges: Judges,
+        door: Door,
+        journal: Journal,
+        tally: Tally,
+        clock: Clock,
+        ledger: Ledger,
+        *,
+        quiet_seconds: float = 60.0,
+    ) -> None:
+        self._judge = judges.judge
+        self._ledger = ledger
+        self._door = door
+        self._journal = journal
+        self._tally = tally
+        self._clock = clock
+        self.quiet_seconds = quiet_seconds
+        self._told: OrderedDict[tuple[bytes, Reason], float] = OrderedDict()
+        self._early: OrderedDict[bytes, Sighting] = OrderedDict()
+        self._early_until = Deadlines()
+
+    def on_sighting(self, sighting: Sighting) -> None:
+        """Judge one advertisement and act on the verdict."""
+        verdict, now = self._judge(sighting)
+        if isinstance(verdict, Admit):
+            self._admit(verdict)
+            return
+        if verdict.session_id is not None and verdict.counts_from is not None:
+            self._keep(verdict.session_id.raw, verdict.counts_from - now, sighting)
+        self._refuse(verdict, sighting)
+
+    def look_again(self, at_most: int) -> int:
+        """Judge up to `at_most` early tokens anew whose slot has begun; returns how many were due.
+
+        What was heard is taken as heard now: it was on the air a moment ago.
+        """
+        due = self._early_until.take(self._clock.monotonic_seconds(), at_most)
+        for session_id in due:
+            sighting = self._early.pop(session_id, None)
+            if sighting is not None:
+                self.on_sighting(sighting)
+        return len(due)
+
+    def _keep(self, session_id: bytes, wait_ms: int, sighting: Sighting) -> None:
+        """An early token, until its slot begins; a bounded number of them."""
+        kept = self._early.get(session_id)
+        if kept is not None and kept.payload == sighting.payload:
+            return
+        self._early[session_id] = sighting
+        due_seconds = self._clock.monotonic_seconds() + wait_ms / MS_PER_SECOND
+        self._early_until.add(due_seconds, session_id)
+        if len(self._early) > _MOST_EARLY:
+            self._early.popitem(last=False)
+
+    def _admit(self, admit: Admit) -> None:
+        presented = self._door.present(admit)
+        if presented is Presented.STILL_PRESENT:
+            self._tally.count(Counted.STILL_PRESENT)
+            return
+        if presented is Presented.HELD_BACK:
+            self._hold_back(admit)
+            return
+        self._journal.record(
+            Event(
+                EventKind.UNLOCK,
+                f"{admit.lock_id} opens for session {admit.session_id}",
+                Severity.NOTICE,
+                of_session(
+                    admit.session_id,
+                    lock=admit.lock_id,
+                    slot=admit.slot,
+                    rssi_dbm=admit.rssi_dbm,
+                    address=admit.address,
+                ),
+            )
+        )
+
+    def _hold_back(self, admit: Admit) -> None:
+        away = f"{self._door.rearm_seconds:g} s"
+        self._journal.record(
+            Event(
+                EventKind.HELD_BACK,
+                f"{admit.lock_id} stays as it is for session {admit.session_id}: the guest was let"
+                f" in already, and the door opens again when they have been away for {away}",
+                fields=of_session(admit.session_id, lock=admit.lock_id, address=admit.address),
+            )
+        )
+
+    def _refuse(self, refusal: Refuse, sighting: Sighting) -> None:
+        session_id = refusal.session_id
+        if session_id is None:
+            self._tally.count(Counted.FOREIGN_ADVERT)
+            return
+        if refusal.reason is Reason.REPEAT:
+            self._tally.count(Counted.REPEATED_ADVERT)
+            return
+        if self._told_lately(session_id.raw, refusal.reason):
+            self._tally.count(Counted.QUIETED_REFUSAL)
+            return
+        self._journal.record(
+            Event(
+                EventKind.REFUSAL,
+                f"session {session_id} refused: {_IN_WORDS[refusal.reason]}",
+                Severity.INFO if refusal.reason in _NORMAL else Severity.WARNING,
+                of_session(
+                    session_id,
+                    reason=refusal.reason,
+                    slot=refusal.slot,
+                    rssi_dbm=sighting.rssi_dbm,
+                    address=sighting.address,
+                ),
+            )
+        )
+        self._ledger.refused(refusal, sighting.rssi_dbm)
+
+    def _told_lately(self, session_id: bytes, reason: Reason) -> bool:
+        """One line for each session and reason per `quiet_seconds`; remembers a bounded number."""
+        now = self._clock.monotonic_seconds()
+        key = (session_id, reason)
+        told = self._told.get(key)
+        if told is not None and now - told < self.quiet_seconds:
+            return True
+        self._told[key] = now
+        self._told.move_to_end(key)
+        if len(self._told) > _MOST_QUIETED:
+            self._told.popitem(last=False)
+        return False

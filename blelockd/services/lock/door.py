@@ -1,0 +1,155 @@
+"""The door: when an admitted guest releases the strike, how long it holds, when it re-arms.
+
+A guest who has been let in must be away (no valid token heard) for `rearm_seconds` before the
+door opens for them again: a phone left near the door does not hold it open. Sessions are renewed
+and phones change their address, but not in the same moment: who shares either is the same guest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from enum import Enum, auto
+
+from blelockd.protocol.verifier import Admit
+from blelockd.services.events import Event, EventKind, Severity, of_session
+from blelockd.services.lock.ledger import Ledger
+from blelockd.services.ports import Clock, Journal, Strike, StrikeFailed
+
+
+class Presented(Enum):
+    """What became of a valid token at the door."""
+
+    RELEASES = auto()
+    HELD_BACK = auto()
+    """The first of its session, but its guest has not been away since they were let in."""
+    STILL_PRESENT = auto()
+    """One more of a guest who has been let in, or held back, and has not left since."""
+
+
+class Door:
+    """One strike behind the admissions. `present` never waits; `run` drives the strike.
+
+    The `ledger` hears of every opening before the strike moves.
+    """
+
+    def __init__(
+        self,
+        strike: Strike,
+        journal: Journal,
+        clock: Clock,
+        ledger: Ledger,
+        *,
+        hold_seconds: float,
+        rearm_seconds: float,
+    ) -> None:
+        self._ledger = ledger
+        self._strike = strike
+        self._journal = journal
+        self._clock = clock
+        self.hold_seconds = hold_seconds
+        self.rearm_seconds = rearm_seconds
+        self._last_seen: OrderedDict[bytes | str, float] = OrderedDict()
+        self._waiting: list[Admit] = []
+        self._wake = asyncio.Event()
+
+    def present(self, admit: Admit) -> Presented:
+        """A valid token was heard. It releases the strike unless the same guest has not been away
+        since the last time.
+        """
+        now = self._clock.monotonic_seconds()
+        self._forget_the_absent(now)
+        marks = _marks(admit)
+        still_here = any(mark in self._last_seen for mark in marks)
+        seen_before = admit.session_id.raw in self._last_seen
+        for mark in marks:
+            self._last_seen[mark] = now
+            self._last_seen.move_to_end(mark)
+        if still_here:
+            return Presented.STILL_PRESENT if seen_before else Presented.HELD_BACK
+        self._waiting.append(admit)
+        self._wake.set()
+        return Presented.RELEASES
+
+    def use(self, strike: Strike) -> None:
+        """Drive `strike` from the next release on."""
+        self._strike = strike
+
+    async def run(self) -> None:
+        """Drive the strike until cancelled; secures it at the beginning and at the end."""
+        try:
+            await self._secure(self._strike)
+            while True:
+                await self._wake.wait()
+                await self._open()
+        finally:
+            await self._secure(self._strike)
+
+    async def _open(self) -> None:
+        """Release for whoever waits, hold, secure again, whatever happens meanwhile."""
+        strike, admits = self._strike, self._take()
+        try:
+            await self._ledger.opens(admits)
+            await strike.release(admits[-1])
+            await self._hold()
+        except StrikeFailed as error:
+            self._failed("release", error, admits[-1])
+            self._ledger.failed(admits)
+            for admit in admits:  # still outside: their next tokens may try again
+                self._forget(admit)
+        finally:
+            if await self._secure(strike):
+                self._secured(admits[-1])
+
+    async def _hold(self) -> None:
+        """Wait out the hold time; another guest's admission meanwhile prolongs it."""
+        until = self._clock.monotonic_seconds() + self.hold_seconds
+        while (left := until - self._clock.monotonic_seconds()) > 0:
+            await self._clock.sleep(min(left, 0.1))
+            if admits := self._take():
+                await self._ledger.opens(admits)
+                until = self._clock.monotonic_seconds() + self.hold_seconds
+
+    def _take(self) -> list[Admit]:
+        admits, self._waiting = self._waiting, []
+        self._wake.clear()
+        return admits
+
+    async def _secure(self, strike: Strike) -> bool:
+        try:
+            await strike.secure()
+        except StrikeFailed as error:
+            self._failed("secure", error)
+            return False
+        return True
+
+    def _secured(self, admit: Admit) -> None:
+        fields = of_session(admit.session_id, lock=admit.lock_id)
+        self._journal.record(Event(EventKind.SECURED, f"{admit.lock_id} is shut", fields=fields))
+
+    def _failed(self, action: str, error: StrikeFailed, admit: Admit | None = None) -> None:
+        fields = {} if admit is None else of_session(admit.session_id, lock=admit.lock_id)
+        self._journal.record(
+            Event(
+                EventKind.STRIKE_FAILED,
+                f"the strike did not {action}: {error.reason}",
+                Severity.ERROR,
+                {"action": action, "reason": error.reason, **fields},
+            )
+        )
+
+    def _forget(self, admit: Admit) -> None:
+        for mark in _marks(admit):
+            self._last_seen.pop(mark, None)
+
+    def _forget_the_absent(self, now: float) -> None:
+        while self._last_seen:
+            mark, seen = next(iter(self._last_seen.items()))
+            if now - seen < self.rearm_seconds:
+                return
+            del self._last_seen[mark]
+
+
+def _marks(admit: Admit) -> tuple[bytes, str]:
+    """By what a guest is known again."""
+    return admit.session_id.raw, admit.address

@@ -1,0 +1,1 @@
+"""What an advert, a session and an idle daemon cost: `make bench`. docs/bench.md explains."""

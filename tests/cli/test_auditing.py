@@ -1,0 +1,251 @@
+"""`audit`, `why`, `forget`, `backup`, `restore`: as an operator runs them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import sqlite3
+import stat
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from blelockd.cli.exits import Exit
+from blelockd.cli.store import now
+from blelockd.protocol.instants import Instant
+from blelockd.protocol.v2.reports import EventType
+from blelockd.services.issuer.audit import AuditEntry, AuditKind
+from tests.adapters.store.household import said
+from tests.cli.home import BACK, FRONT, Home
+from tests.fakes.enrolled import ISK, fresh
+
+ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+
+
+@pytest.fixture
+def lived_in(home: Home) -> Home:
+    """Ada comes in by her rule, and is refused once at the back."""
+    home.lock(FRONT, BACK)
+    ada = home.guest("Ada", "phone")
+    session = home.session(ada, rule="family")
+    with home.store() as store:
+        store.sessions.delivered(session.session_id, now())
+        kinds = (EventType.SESSION_LEARNT, EventType.TOO_FAR, EventType.OPENED)
+        for counter, kind in enumerate(kinds, 1):
+            event = replace(said(counter, kind), session_id=session.session_id)
+            store.doors.take(FRONT, event, fresh(16), now())
+        store.audit.record(
+            AuditEntry(
+                time=now(),
+                kind=AuditKind.SESSION_REFUSED,
+                person="Ada",
+                guest_id=ada.guest_id,
+                lock_id=BACK,
+                trace=fresh(16),
+                rule="night",
+                reason="outside-schedule",
+            )
+        )
+    return home
+
+
+def ids(told: str) -> list[int]:
+    return [json.loads(line)["id"] for line in told.splitlines()]
+
+
+def test_the_audit_is_a_table_for_people(lived_in: Home) -> None:
+    status, told = lived_in.run("audit")
+    assert status == Exit.OK
+    head, *rows = told.splitlines()
+    assert head.split() == ["ID", "TIME", "EVENT", "PERSON", "LOCK", "DETAILS"]
+    assert len(rows) == 11
+    opened = next(row for row in rows if " opened " in row)
+    assert " Ada " in opened
+    assert " front " in opened
+    assert opened.endswith("by rule family, -58 dBm")
+    assert rows[-1].endswith("back   outside-schedule, by rule night")
+
+
+def test_the_audit_is_asked_by_person_lock_and_time(lived_in: Home) -> None:
+    def found(*argv: str) -> list[int]:
+        return ids(lived_in.run("audit", "--json", *argv)[1])
+
+    assert found() == list(range(1, 12))
+    assert found("--person", "Ada") == list(range(4, 12))
+    assert found("--lock", "back") == [3, 11]
+    assert found("--person", "Ada", "--lock", "front", "--last", "2") == [9, 10]
+    assert found("--from", "2020-01-01", "--to", "2020-12-31") == []
+    assert found("--from", "2020-01-01") == list(range(1, 12))
+    assert "no event matches" in lived_in.run("audit", "--person", "Eve")[1]
+
+
+def test_json_has_every_field_that_is_known(lived_in: Home) -> None:
+    opened = json.loads(lived_in.run("audit", "--json", "--lock", "front", "--last", "1")[1])
+    assert opened["event"] == "opened"
+    assert (opened["person"], opened["lock"], opened["rule"]) == ("Ada", "front", "family")
+    assert (opened["counter"], opened["rssi_dbm"]) == (3, -58)
+    assert len(opened["trace"]) == 32
+    assert "reason" not in opened
+
+
+def test_csv_is_no_formula(lived_in: Home) -> None:
+    with lived_in.store() as store:
+        entry = AuditEntry(time=Instant(0), kind=AuditKind.SESSION_REFUSED, person="=1+1")
+        store.audit.record(entry)
+    status, told = lived_in.run("audit", "--csv")
+    assert status == Exit.OK
+    head, *rows = csv.reader(io.StringIO(told))
+    assert head[:4] == ["id", "time_ms", "time", "event"]
+    assert len(rows) == 12
+    assert rows[-1][4] == "'=1+1"
+    assert {len(row) for row in rows} == {len(head)}
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["--from", "yesterday"],
+        ["--last", "0"],
+        ["--last", "-1"],
+        ["--head", "7"],
+        ["--person", ""],
+        ["check"],
+        ["--json", "--csv"],
+    ],
+)
+def test_what_the_audit_is_not_asked(lived_in: Home, argv: list[str]) -> None:
+    assert lived_in.run("audit", *argv)[0] == Exit.USAGE
+
+
+def test_an_untouched_audit_verifies_and_a_changed_one_names_the_event(lived_in: Home) -> None:
+    status, told = lived_in.run("audit", "verify")
+    assert (status, told.splitlines()[0]) == (Exit.OK, "the audit is whole: events 1 to 11")
+    assert "no head is signed yet" in told
+    head = told.splitlines()[-1].removeprefix("head ")
+    with lived_in.store() as store:
+        store.audit.sign(ISK, now())
+    assert "note" not in lived_in.run("audit", "verify", "--head", head)[1]
+    with closing(sqlite3.connect(lived_in.state / "issuer.db")) as connection, connection:
+        connection.execute("UPDATE audit SET rule = 'mine' WHERE event_id = 6")
+    status, told = lived_in.run("audit", "verify")
+    assert status == Exit.DATA
+    assert "the audit is not what was written: event 6 was changed" in told
+
+
+def test_a_cut_end_shows_with_a_head_that_was_noted(lived_in: Home) -> None:
+    head = lived_in.run("audit", "verify")[1].splitlines()[-1].removeprefix("head ")
+    with closing(sqlite3.connect(lived_in.state / "issuer.db")) as connection, connection:
+        connection.execute("DELETE FROM audit WHERE event_id = 11")
+    assert lived_in.run("audit", "verify")[0] == Exit.OK
+    status, told = lived_in.run("audit", "verify", "--head", head)
+    assert (status, "the end is missing, from event 11 on" in told) == (Exit.DATA, True)
+
+
+def test_why_tells_one_story_from_enrolment_to_strike(lived_in: Home) -> None:
+    status, told = lived_in.run("why", "10")
+    assert status == Exit.OK
+    lines = told.splitlines()
+    assert lines[0].startswith("Ada; front; trace ")
+    assert lines[1].startswith("session of device ")
+    assert lines[1].endswith("opened 1 times")
+    for line, words in zip(
+        lines[2:],
+        (
+            "the guest enrolled with its device",
+            "the issuer granted a session (by rule family)",
+            "the lock acknowledged the session (by rule family)",
+            "the lock learnt the session",
+            "refused: heard too weakly, the phone is too far away (by rule family, -58 dBm)",
+            "the lock released the strike",
+        ),
+        strict=True,
+    ):
+        assert words in line
+    assert [line[:2] for line in lines[2:]] == ["  "] * 5 + ["->"]
+
+
+def test_why_of_a_refusal_says_the_reason_and_the_rule(lived_in: Home) -> None:
+    _, told = lived_in.run("why", "11")
+    assert "-> " in told
+    assert "the issuer refused a session (outside-schedule, by rule night)" in told
+    status, told = lived_in.run("why", "99")
+    assert (status, "there is no event 99" in told) == (Exit.DATA, True)
+    assert lived_in.run("why", "x")[0] == Exit.USAGE
+
+
+def test_every_door_event_and_every_kind_has_words(home: Home) -> None:
+    with home.store() as store:
+        for counter, kind in enumerate(EventType, 1):
+            store.doors.take(FRONT, said(counter, kind), fresh(16), now())
+        for audited in set(AuditKind) - {AuditKind.DOOR}:
+            store.audit.record(AuditEntry(time=now(), kind=audited))
+        last = store.audit.head().event_id
+    for event_id in range(1, last + 1):
+        assert home.run("why", str(event_id))[0] == Exit.OK
+
+
+def test_a_forgotten_person_is_a_mark_in_an_audit_that_verifies(lived_in: Home) -> None:
+    status, told = lived_in.run("forget", "Ada")
+    assert status == Exit.OK
+    assert "forgotten: in the audit there is forgotten-" in told
+    assert "issuer.yaml, in the journal and in backups" in told
+    shown = lived_in.run("audit")[1]
+    assert "Ada" not in shown
+    assert " forgotten-" in shown
+    assert lived_in.run("audit", "verify")[0] == Exit.OK
+    assert lived_in.run("forget", "Ada")[0] == Exit.DATA
+
+
+def test_a_backup_is_made_once_and_restored(lived_in: Home, tmp_path: Path) -> None:
+    file = tmp_path / "backup.db"
+    status, told = lived_in.run("backup", file)
+    assert status == Exit.OK
+    assert "checked, and on the disk\nhead 11:" in told
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    before = file.read_bytes()
+    status, told = lived_in.run("backup", file)
+    assert (status, "it stays" in told) == (Exit.CANNOT_CREATE, True)
+    assert file.read_bytes() == before
+    lived_in.guest("Eve", "watch")
+    assert lived_in.run("backup", file, "--replace")[0] == Exit.OK
+    file.write_bytes(before)
+    status, told = lived_in.run("restore", file)
+    assert status == Exit.OK
+    assert "event 11" in told
+    assert "systemctl start blelock-issuer" in told
+    assert "Eve" not in lived_in.run("guest", "list")[1]
+    assert lived_in.run("audit", "verify")[0] == Exit.OK
+    assert {path.name for path in tmp_path.iterdir() if path.name.startswith(".")} == set()
+
+
+def test_what_cannot_be_backed_up_or_restored_is_named(home: Home, tmp_path: Path) -> None:
+    file = tmp_path / "backup.db"
+    status, told = home.run("backup", file)
+    assert (status, "nothing to back up" in told) == (Exit.NO_INPUT, True)
+    assert home.run("restore", file)[0] == Exit.NO_INPUT
+    home.lock(FRONT)
+    assert home.run("backup", tmp_path / "nowhere" / "backup.db")[0] == Exit.IO
+    file.write_bytes(b"not a backup" * 100)
+    status, told = home.run("restore", file)
+    assert (status, "nothing was changed" in told) == (Exit.DATA, True)
+    with home.store() as daemon:
+        daemon.locks.all()
+        status, told = home.run("restore", file)
+    assert (status, "systemctl stop blelock-issuer" in told) == (Exit.IO, True)
+
+
+@ROOT_ONLY
+def test_root_backs_up_as_the_owner_of_the_directory(lived_in: Home, tmp_path: Path) -> None:
+    for path in (lived_in.state, *lived_in.state.iterdir()):
+        os.chown(path, 12345, 12345)
+    for parent in (tmp_path, *tmp_path.parents):
+        if not parent.stat().st_mode & stat.S_IXOTH:
+            parent.chmod(0o755)
+    file = tmp_path / "backup.db"
+    assert lived_in.run("backup", file)[0] == Exit.OK
+    assert file.stat().st_uid == os.geteuid() == 0
+    assert {path.stat().st_uid for path in lived_in.state.iterdir()} <= {12345}

@@ -1,0 +1,32 @@
+"""A ledger that remembers what the door told, and whether the strike was released by then."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from blelockd.protocol.verifier import Admit, Refuse
+from tests.fakes.strike import RecordingStrike
+
+
+class RememberingLedger:
+    """What the door told, and whether the strike was released when it did."""
+
+    def __init__(self, strike: RecordingStrike) -> None:
+        self._strike = strike
+        self.told: list[tuple[str, list[int], bool]] = []
+
+    async def opens(self, admits: Sequence[Admit]) -> None:
+        """Remember."""
+        self._tell("opens", admits)
+
+    def failed(self, admits: Sequence[Admit]) -> None:
+        """Remember."""
+        self._tell("failed", admits)
+
+    def refused(self, refusal: Refuse, rssi_dbm: int | None) -> None:
+        """Not for the door to tell."""
+        raise AssertionError
+
+    def _tell(self, what: str, admits: Sequence[Admit]) -> None:
+        guests = [admit.session_id.raw[-1] for admit in admits]
+        self.told.append((what, guests, self._strike.is_released()))

@@ -1,0 +1,107 @@
+"""The audit is signed as it grows, told to the journal now and then, and pruned once a day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from blelockd.adapters.store import Store
+from blelockd.services.events import EventKind
+from blelockd.services.issuer.archive import Archive
+from blelockd.services.issuer.audit import AuditEntry, AuditFilter, AuditKind, Head
+from tests.fakes.clock import FakeClock, FakeTime
+from tests.fakes.enrolled import ISK, ISK_PUBLIC
+from tests.fakes.journal import RememberingJournal
+from tests.fakes.waiting import running, until
+
+DAY = 86_400
+
+
+class Room:
+    """An archive with a real store, and time that a test moves."""
+
+    def __init__(self, directory: Path, keep_days: int | None = None) -> None:
+        self.store = Store(directory)
+        self.time = FakeTime()
+        self.clock = FakeClock(self.time)
+        self.journal = RememberingJournal()
+        self.archive = Archive(self.store.audit, ISK, self.journal, self.clock, keep_days)
+
+    def happens(self) -> Head:
+        self.store.audit.record(AuditEntry(time=self.clock.now(), kind=AuditKind.REQUEST_DENIED))
+        return self.store.audit.head()
+
+    async def step(self, seconds: float) -> None:
+        """One step of the archive, after so long."""
+        self.time.jump(seconds)
+        async with running(self.archive.run()):
+            await until(lambda: self.time.sleepers)
+
+    def signed(self) -> Head | None:
+        signed = self.store.audit.signed_head()
+        return None if signed is None else signed.head
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Iterator[Room]:
+    made = Room(tmp_path / "state")
+    yield made
+    made.store.close()
+
+
+async def test_what_has_happened_is_signed_and_told(room: Room) -> None:
+    head = room.happens()
+    await room.step(0)
+    assert room.signed() == head
+    assert room.store.audit.verify(ISK_PUBLIC).notes == ()
+    (told,) = room.journal.of(EventKind.AUDIT_SIGNED)
+    assert told.fields["head"] == head
+    await room.step(60)
+    assert len(room.journal.of(EventKind.AUDIT_SIGNED)) == 1, "nothing has happened since"
+
+
+async def test_a_busy_house_is_signed_each_minute_and_told_each_hour(room: Room) -> None:
+    async with running(room.archive.run()):
+        await until(lambda: room.time.sleepers)
+        for _ in range(61):
+            head = room.happens()
+            await room.time.pass_(60)
+            await until(lambda: room.time.sleepers)
+            assert room.signed() == head
+        told = room.journal.of(EventKind.AUDIT_SIGNED)
+        assert [str(event.fields["head"]).split(":")[0] for event in told] == ["1", "61"]
+    assert room.journal.of(EventKind.AUDIT_SIGNED)[-1].fields["head"] == head
+
+
+async def test_what_is_old_enough_goes(room: Room) -> None:
+    room.archive.keep_days = 10
+    room.happens()
+    await room.step(0)
+    for _ in range(11):
+        await room.step(DAY)
+    kinds = [event.kind for event in room.store.audit.find(AuditFilter())]
+    assert kinds == [AuditKind.RETENTION]
+    room.store.audit.verify(ISK_PUBLIC)
+
+
+async def test_all_is_kept_where_that_is_asked_for(room: Room) -> None:
+    room.happens()
+    for _ in range(11):
+        await room.step(DAY)
+    assert room.store.audit.find(AuditFilter())[0].kind is AuditKind.BEGUN
+
+
+async def test_a_store_that_fails_is_told_and_signed_when_it_works_again(tmp_path: Path) -> None:
+    blocked = tmp_path / "state"
+    blocked.write_text("a file where the directory should be")
+    room = Room(blocked)
+    await room.step(0)
+    (told,) = room.journal.of(EventKind.STORE_FAILED)
+    assert "file exists" in told.message
+    assert room.journal.of(EventKind.AUDIT_SIGNED) == []
+    blocked.unlink()
+    await room.step(60)
+    assert room.signed() == room.store.audit.head()
+    room.store.close()

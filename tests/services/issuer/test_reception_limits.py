@@ -1,0 +1,150 @@
+"""What strangers can make the issuer spend, and that guests are served all the same."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from blelockd.protocol.instants import Instant
+from blelockd.protocol.v2.ec_keys import GuestSigningKey
+from blelockd.protocol.v2.enrolled import write_card_request
+from blelockd.protocol.v2.frames import frames
+from blelockd.services.events import EventKind
+from blelockd.services.issuer.audit import AuditFilter, AuditKind
+from blelockd.services.issuer.provider import ProviderLimits
+from blelockd.services.tally import Counted
+from tests.fakes import enrolled as party
+from tests.fakes.device import MTU, Device, ready, seals_opened
+from tests.fakes.office import GENEROUS, Premises
+
+
+@pytest.fixture
+async def here(tmp_path: Path) -> Premises:
+    return Premises(tmp_path / "store")
+
+
+async def test_the_rates_come_before_any_seal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = Premises(tmp_path / "store", limits=ProviderLimits(2.0, 5, 1000, 1000))
+    lock = ready(here)
+    async with here.running(lock):
+        opened = seals_opened(monkeypatch)
+        stranger = GuestSigningKey.derive(party.seed("stranger"))
+        for number in range(50):
+            device = Device(here, f"device {number}")
+            await device.says(device.req(key=stranger))
+        # 5 at once, and 2 for each of the 50 * 60 ms
+        assert len(opened) <= 5 + 2 * 3 + 1
+        assert here.counted(Counted.LIMITED_REQUEST) >= 38
+        await here.time.pass_(1.0)
+        honest = Device(here, "honest")
+        answer = await honest.says(honest.req())
+        assert answer is not None
+        assert len(answer) > 500
+
+
+async def test_one_device_cannot_use_up_what_all_have(tmp_path: Path) -> None:
+    here = Premises(tmp_path / "store", limits=ProviderLimits(2.0, 5, 3, 1000))
+    lock = ready(here)
+    async with here.running(lock):
+        greedy = Device(here, "greedy")
+        stranger = GuestSigningKey.derive(party.seed("stranger"))
+        for _ in range(30):
+            await greedy.says(greedy.req(key=stranger))
+        honest = Device(here, "honest")
+        answer = await honest.says(honest.req())
+        assert answer is not None
+        assert len(answer) > 500
+
+
+async def test_of_many_denials_few_are_written_and_all_are_counted(tmp_path: Path) -> None:
+    here = Premises(tmp_path / "store", limits=GENEROUS)
+    lock = ready(here)
+    async with here.running(lock):
+        stranger = GuestSigningKey.derive(party.seed("stranger"))
+        for number in range(100):
+            device = Device(here, f"device {number}")
+            await device.says(device.req(key=stranger))
+        written = len(here.journal.of(EventKind.SESSION_DENIED))
+        assert 10 <= written <= 11
+        assert here.counted(Counted.DENIED_REQUEST) == 100 - written
+        audited = here.operator.audit.find(AuditFilter())
+        assert [e.kind for e in audited].count(AuditKind.REQUEST_DENIED) == written
+
+
+async def test_a_broken_frame_ends_the_connection_and_no_other(here: Premises) -> None:
+    lock = ready(here)
+    async with here.running(lock):
+        device, other = Device(here), Device(here, "other")
+        for junk in (b"", b"{}", b"\x80\x00\x00\x05x", b"\x81\x00\xff\xffx", b"\x83\x01\x00\x01x"):
+            await device.write(junk)
+        assert here.peripheral.sent_away == ["device"] * 5
+        first, *rest = frames(other.req(), 100)
+        await other.write(first)
+        await device.write(b"\x81\x00\x00\x05x")
+        await device.write(b"\x81\x00\x00\x05x")
+        assert here.peripheral.sent_away == ["device"] * 6
+        for frame in rest:
+            await other.write(frame)
+        assert other.heard() is not None
+
+
+async def test_who_does_not_get_on_with_a_message_is_sent_away(here: Premises) -> None:
+    lock = ready(here)
+    async with here.running(lock):
+        tidying = asyncio.ensure_future(here.office.reception.run(here.peripheral))
+        device = Device(here)
+        first, *_ = frames(device.req(), 100)
+        await device.write(first)
+        await here.time.pass_(1.5)
+        assert here.peripheral.sent_away == []
+        await here.time.pass_(1.5)
+        assert here.peripheral.sent_away == ["device"]
+        assert here.counted(Counted.UNFINISHED_REQUEST) == 1
+        tidying.cancel()
+
+
+async def test_a_thousand_idlers_take_four_places_and_no_guest_waits(here: Premises) -> None:
+    lock = ready(here)
+    async with here.running(lock):
+        for number in range(1000):
+            idler = Device(here, f"idler {number}")
+            first, *_ = frames(idler.req(), 100)
+            await idler.write(first)
+        assert len(here.office.reception._reassembler) == 4
+        device = Device(here)
+        answer = await device.says(device.req())
+        assert answer is not None
+        assert len(answer) > 500
+
+
+async def test_a_guest_that_is_not_subscribed_is_counted(here: Premises) -> None:
+    lock = ready(here)
+    async with here.running(lock):
+        device = Device(here)
+        message = device.req()
+        del here.peripheral.subscribers["device"]
+        for frame in frames(message, MTU - 3):
+            await device.write(frame)
+        assert here.counted(Counted.UNNOTIFIED_ANSWER) == 1
+
+
+async def test_the_card_is_shown_to_whoever_asks(here: Premises) -> None:
+    device = Device(here)
+    async with here.running():
+        asking = write_card_request(device.info())
+        answer = await device.says(asking)
+        assert answer is not None
+        assert answer.endswith(party.ISSUER_CARD.encode())
+
+
+async def test_the_clock_of_the_answer_is_the_issuers(here: Premises) -> None:
+    lock, _ = here.lock(), here.enrolled()
+    async with here.running(lock):
+        here.clock.step(5000)
+        carried = await here.ask()
+        assert carried.now() == here.clock.now()
+        assert carried.session.not_after == Instant(here.clock.now() + 300_000)

@@ -1,0 +1,18 @@
+"""A lock of version 2 with its issuer, on fakes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.lock_v2 import Town
+
+
+@pytest.fixture
+async def town(tmp_path: Path) -> AsyncIterator[Town]:
+    """A lock that has been running for ten seconds and has the time from its issuer."""
+    async with Town(tmp_path / "state").open() as town:
+        await town.pass_(10)
+        yield town

@@ -1,0 +1,90 @@
+"""Plays the scenarios on real machines: `python -m tests.vm --image DIR RELEASE [SCENARIO...]`.
+
+Run by build-aux/vm-test, which makes the image and brings bumble. A failure leaves the journals.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Final
+
+from tests.vm import cost, opening, outages, power, scans, setting_up, upkeep
+from tests.vm.machine import CommandFailed, Image
+from tests.vm.steps import StepFailed, Steps
+from tests.vm.town import Town, save_journals, town
+
+Scenario = Callable[[Town, Steps], Awaitable[None]]
+
+SCENARIOS: Final[dict[str, Scenario]] = {
+    "phone": opening.phones_open,
+    "guest": opening.guest_opens,
+    "bluetoothd": outages.bluetoothd_dies,
+    "adapter": outages.adapters_are_pulled_out,
+    "watchdog": outages.daemons_hang,
+    "reload": upkeep.reloads,
+    "scan": scans.are_tried,
+    "cost": cost.is_taken,
+    "reboot": upkeep.reboots,
+    "power": power.is_cut,
+    "upgrade": upkeep.upgrades,
+    "purge": upkeep.purges,
+}
+"""In the order in which they are played; a later one may need what an earlier one left."""
+
+
+async def play(there: Town, steps: Steps, names: list[str]) -> None:
+    """Set up, then the scenarios, one after the other in the same machines."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(setting_up.house(there, steps))
+        if "guest" in names:
+            group.create_task(setting_up.guest(there, steps))
+    for name in names:
+        try:
+            await SCENARIOS[name](there, steps)
+        except (AssertionError, CommandFailed) as error:
+            steps.note(f"{name}: {error}")
+            raise StepFailed(name) from error
+
+
+async def run(arguments: argparse.Namespace) -> int:
+    """Returns the exit status."""
+    steps = Steps(arguments.release)
+    names = [each for each in SCENARIOS if each in arguments.scenarios or not arguments.scenarios]
+    failures: list[str] = []
+    with tempfile.TemporaryDirectory(prefix="blelock-vm-") as scratch:
+        image = Image(arguments.image)
+        async with town(image, Path(scratch), arguments.packages) as there:
+            try:
+                await play(there, steps, names)
+            except* StepFailed as group:
+                failures += [str(error) for error in group.exceptions]
+            if failures:
+                arguments.journals.mkdir(parents=True, exist_ok=True)
+                await save_journals(there, arguments.journals)
+    outcome = f"FAILED: {', '.join(failures)}" if failures else f"passed: {' '.join(names)}"
+    print(f"vm-test, {arguments.release}: {outcome}", flush=True)
+    return 1 if failures else 0
+
+
+def main() -> int:
+    """Returns the exit status."""
+    parser = argparse.ArgumentParser(prog="tests.vm")
+    parser.add_argument("--image", type=Path, required=True, help="what vm-image made")
+    parser.add_argument("--packages", type=Path, default=Path("dist"), help="the .debs")
+    parser.add_argument("--journals", type=Path, default=Path("build/vm"), help="after a failure")
+    parser.add_argument("release")
+    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help=", ".join(SCENARIOS))
+    arguments = parser.parse_args()
+    unknown = [each for each in arguments.scenarios if each not in SCENARIOS]
+    if unknown:
+        parser.error(f"there is no scenario {', '.join(unknown)}: there are {', '.join(SCENARIOS)}")
+    return asyncio.run(run(arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
