@@ -95,9 +95,10 @@ async def test_a_device_that_leaves_is_told_once_and_may_come_again(room: Room) 
         async with guest(room, host, V2_ENDPOINT) as connection:
             await connection.read()
             await connection.write(b"hello")
-            await eventually(lambda: issuer.writes)
-        await eventually(lambda: issuer.gone)
-        assert issuer.gone == [issuer.writes[0].device] * visits
+            await eventually(lambda visits=visits: len(issuer.writes) == visits)
+        await eventually(lambda visits=visits: len(issuer.gone) == visits)
+    await issuer.server.stop()
+    assert issuer.gone == [issuer.writes[0].device] * 2
 
 
 async def test_a_device_is_sent_away(room: Room) -> None:
