@@ -187,6 +187,14 @@ def test_no_path_belongs_to_one_machine() -> None:
     assert not lines_that_match(path, tracked())
 
 
+def test_nothing_hangs_on_symbolic_links() -> None:
+    """Whatever carries a checkout without them leaves files that hold a path and nothing else."""
+    links = [name(path) for path in tracked() if path.is_symlink()]
+    short = [path for path in tracked() if path.stat().st_size < 200]
+    torn = [name(path) for path in short if (path.parent / (path.read_text() or "?")).is_file()]
+    assert links + torn == []
+
+
 def test_the_readme_and_the_ci_run_the_same_command() -> None:
     command = "make test"
     assert re.search(rf"^{command}\b(?!-)", (ROOT / "README.md").read_text(), re.MULTILINE)
