@@ -148,7 +148,7 @@ def a_gate() -> Gate:
 
 def a_report(message: UpMessage) -> bytes:
     """What the lock says."""
-    return up.write(SENDER, message, LSK, IEK_PUBLIC, fresh())
+    return up.write(SENDER, message, DOOR, (LSK, IEK_PUBLIC), fresh())
 
 
 def a_v2_session(number: int = 0, **terms: Any) -> Session:

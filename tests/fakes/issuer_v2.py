@@ -86,7 +86,9 @@ class IssuerV2:
 
     def hears(self, report: bytes) -> list[bytes]:
         """What the lock says; the envelopes that answer it."""
-        message = up.Report.decode(report).open(self._lock.signing_key, self._keys[1])
+        message = up.Report.decode(report).open(
+            self._lock.lock_id, self._lock.signing_key, self._keys[1]
+        )
         self.said.append(message)
         if isinstance(message, Hello):
             assert self.view.greet(message)

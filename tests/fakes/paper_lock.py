@@ -93,7 +93,8 @@ class PaperLock:
             self.keys.seal_key.public_key.lock_key_id,
             party.IEK_PUBLIC.iek_id,
         )
-        return up.write(sender, message, self.keys.signing_key, party.IEK_PUBLIC, party.fresh())
+        keys = self.keys.signing_key, party.IEK_PUBLIC
+        return up.write(sender, message, self.keys.lock_id, keys, party.fresh())
 
     def say(self, message: UpMessage) -> bytes:
         """Report `message`; returns what was sent."""

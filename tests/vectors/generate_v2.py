@@ -168,7 +168,8 @@ def _over_mqtt() -> list[tuple[str, dict[str, Any], dict[str, bytes], bytes]]:
         signer = Signers(RSA["isk"])
         raw = ref.envelope(of, lambda _cek, ek=ek: ek, signer)  # type: ignore[misc]
         made.append((what, of, {"ek": ek, "signature": signer.signature}, raw))
-    sender = {**ISSUER, "lock_key_id": ENVELOPE["lock_key_id"], "epoch": ENVELOPE["epoch"]}
+    named = {"lock_key_id": ENVELOPE["lock_key_id"], "lock_id": TERMS["lock_id"]}
+    sender = {**ISSUER, **named, "epoch": ENVELOPE["epoch"]}
     for what, kind, more in UP:
         of = {**sender, **more, "type": kind, "seed": seed(what)}
         signer = Signers(LSK)

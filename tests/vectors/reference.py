@@ -229,9 +229,14 @@ def up_body(kind: int, of: Inputs) -> bytes:
     return epoch + state + struct.pack(">II", of["events_waiting"], of["uptime_s"])
 
 
+def lock_hash(lock_id: str) -> bytes:
+    """By which a lock is named under a signature."""
+    return sha(lbl("blelock/v2/lock-id") + lock_id.encode())[:8]
+
+
 def report(of: Inputs, sign: Sign) -> bytes:
     """What a lock says."""
     head = b"BL\2" + bytes([of["type"]]) + of["issuer_id"] + of["lock_key_id"] + of["iek_id"]
     body = up_body(of["type"], of)
     sealed: bytes = head + hpke_seal(of["iek"], of["seed"], lbl("blelock/v2/up") + head, head, body)
-    return sealed + sign("blelock/v2/up-sig", sha(sealed))
+    return sealed + sign("blelock/v2/up-sig", sha(lock_hash(of["lock_id"]) + sealed))

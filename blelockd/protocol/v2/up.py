@@ -1,7 +1,8 @@
 """What a lock tells its issuer on `locks/{lock_id}/v2/up`: signed by LSK, sealed to IEK.
 
 `BL | ver | type | issuer_id 8 | lock_key_id 8 | iek_id 4 | enc 65 | ct | sig 64`. The signature is
-over all before it, so that the issuer opens nothing that no lock has signed.
+over the hash of the lock's id and all before it, so that the issuer opens nothing that no lock has
+signed, and takes nothing for one door that another door with the same keys has said.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from blelockd.protocol.errors import Malformed
+from blelockd.protocol.ids import LockId
 from blelockd.protocol.v2.ec_keys import (
     SIGNATURE_BYTES,
     IssuerSealKey,
@@ -20,6 +22,7 @@ from blelockd.protocol.v2.ec_keys import (
 from blelockd.protocol.v2.envelope import MAGIC
 from blelockd.protocol.v2.hpke import ENC_BYTES, TAG_BYTES
 from blelockd.protocol.v2.reports import UpMessage, UpType, body_bytes, decode_body
+from blelockd.protocol.v2.tokens import lock_hash
 from blelockd.protocol.v2.wire import VERSION, Reader, digest, label, u8
 
 HEADER_BYTES: Final = 24
@@ -45,12 +48,17 @@ class Sender:
 
 
 def write(
-    sender: Sender, message: UpMessage, lock: LockSigningKey, issuer: IssuerSealPublic, seed: bytes
+    sender: Sender,
+    message: UpMessage,
+    lock_id: LockId,
+    keys: tuple[LockSigningKey, IssuerSealPublic],
+    seed: bytes,
 ) -> bytes:
-    """The message, 169 bytes and the body; `seed` is 32 random bytes for it alone."""
+    """The message of that lock, 169 bytes and the body; `seed` is 32 random bytes for it alone."""
+    lock, issuer = keys
     head = MAGIC + bytes([VERSION, message.TYPE]) + sender.encode()
     sealed = head + issuer.seal(seed, _INFO + head, head, message.encode())
-    return sealed + lock.sign(_DOMAIN, sealed)
+    return sealed + lock.sign(_DOMAIN, lock_hash(lock_id) + sealed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +87,12 @@ class Report:
         """H(all before the signature)[:16]: the same for both signatures that one message has."""
         return digest(self.raw[:-SIGNATURE_BYTES])[:MESSAGE_ID_BYTES]
 
-    def open(self, lock: LockSigningPublic, issuer: IssuerSealKey) -> UpMessage:
-        """What that lock says. Raises Unauthentic, or Malformed for what no lock writes."""
+    def open(self, lock_id: LockId, lock: LockSigningPublic, issuer: IssuerSealKey) -> UpMessage:
+        """What that lock says: the one on whose topic it came, with the key of its card.
+
+        Raises Unauthentic, or Malformed for what no lock writes.
+        """
         sealed, signature = self.raw[:-SIGNATURE_BYTES], self.raw[-SIGNATURE_BYTES:]
-        lock.verify(_DOMAIN, sealed, signature)
+        lock.verify(_DOMAIN, lock_hash(lock_id) + sealed, signature)
         head = sealed[:HEADER_BYTES]
         return decode_body(self.kind, issuer.open_sealed(sealed[HEADER_BYTES:], _INFO + head, head))

@@ -69,7 +69,7 @@ class Correspondence:
         self._waiting: dict[LockId, deque[bytes]] = {}
         self._workers: set[asyncio.Task[None]] = set()
         self._hellos = Allowances(HELLOS_PER_SECOND, HELLOS_AT_ONCE, most_peers=4096)
-        self._heard: OrderedDict[bytes, None] = OrderedDict()
+        self._heard: OrderedDict[tuple[LockId, bytes], None] = OrderedDict()
         self._owed: dict[LockId, tuple[EventAck, int]] = {}
 
     def on_report(self, lock_id: LockId, raw: bytes) -> None:
@@ -126,7 +126,8 @@ class Correspondence:
         if report.kind is UpType.HELLO and not self._is_fresh(card, report.message_id):
             self._tally.count(Counted.REPEATED_REPORT)
             return
-        said = await asyncio.to_thread(report.open, card.signing_key, self._identity.seal_key)
+        keys = card.signing_key, self._identity.seal_key
+        said = await asyncio.to_thread(report.open, card.lock_id, *keys)
         match said:
             case Hello():
                 await self._greet(card, said)
@@ -139,9 +140,10 @@ class Correspondence:
 
     def _is_fresh(self, card: LockCard, message_id: bytes) -> bool:
         """An answer to HELLO is dear, and a HELLO may be played again: that costs a hash."""
-        if message_id in self._heard:
+        heard = card.lock_id, message_id
+        if heard in self._heard:
             return False
-        self._heard[message_id] = None
+        self._heard[heard] = None
         if len(self._heard) > _HELLOS_REMEMBERED:
             self._heard.popitem(last=False)
         return self._hellos.take(str(card.lock_id), self._clock.monotonic_seconds())

@@ -51,7 +51,7 @@ PARSERS: Final[dict[str, Callable[[bytes], object]]] = {
     "rsa key": IssuerSigningPublic,
     "rsa key file": IssuerSigningKey.from_pem,
     "ec key file": GuestSigningKey.from_pem,
-    "report": lambda raw: Report.decode(raw).open(cast.LSK_PUBLIC, cast.IEK),
+    "report": lambda raw: Report.decode(raw).open(cast.DOOR, cast.LSK_PUBLIC, cast.IEK),
     "request": lambda raw: SealedRequest.decode(raw).open(cast.IEK),
     "request body": Request.decode,
     "secret": InviteSecret,

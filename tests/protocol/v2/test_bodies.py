@@ -122,7 +122,7 @@ def test_what_a_lock_says_is_read_as_it_was_written(
 ) -> None:
     raw = cast.a_report(message)
     assert len(raw) == 169 + message.SIZE == 169 + body_bytes(message.TYPE)
-    assert Report.decode(raw).open(cast.LSK_PUBLIC, cast.IEK) == message
+    assert Report.decode(raw).open(cast.DOOR, cast.LSK_PUBLIC, cast.IEK) == message
 
 
 def test_what_a_lock_says_has_the_length_of_its_type() -> None:
@@ -135,9 +135,11 @@ def test_what_a_lock_says_has_the_length_of_its_type() -> None:
 def test_what_a_lock_says_is_believed_of_that_lock_only() -> None:
     raw = cast.a_report(hello(b"1" * 16))
     with pytest.raises(Unauthentic):
-        Report.decode(raw).open(LockSigningKey.derive(cast.fresh()).public_key, cast.IEK)
+        Report.decode(raw).open(cast.DOOR, LockSigningKey.derive(cast.fresh()).public_key, cast.IEK)
     with pytest.raises(Unauthentic):
-        Report.decode(raw).open(cast.LSK_PUBLIC, IssuerSealKey.derive(cast.fresh()))
+        Report.decode(raw).open(cast.OTHER_DOOR, cast.LSK_PUBLIC, cast.IEK)
+    with pytest.raises(Unauthentic):
+        Report.decode(raw).open(cast.DOOR, cast.LSK_PUBLIC, IssuerSealKey.derive(cast.fresh()))
 
 
 class CountedSealKey(IssuerSealKey):
@@ -157,9 +159,9 @@ def test_the_issuer_opens_nothing_that_no_lock_has_signed() -> None:
     key = CountedSealKey.derive(cast.seed("iek"))
     CountedSealKey.opened = 0
     with pytest.raises(Unauthentic):
-        Report.decode(raw[:-1] + bytes([raw[-1] ^ 1])).open(cast.LSK_PUBLIC, key)
+        Report.decode(raw[:-1] + bytes([raw[-1] ^ 1])).open(cast.DOOR, cast.LSK_PUBLIC, key)
     assert CountedSealKey.opened == 0
-    Report.decode(raw).open(cast.LSK_PUBLIC, key)
+    Report.decode(raw).open(cast.DOOR, cast.LSK_PUBLIC, key)
     assert CountedSealKey.opened == 1
 
 
@@ -185,7 +187,7 @@ def test_any_bytes_are_a_lock_s_message_or_malformed(kind: UpType, raw: bytes) -
         assert decode_body(kind, raw).encode() == raw
     for start in (b"", b"BL\2" + bytes([kind])):
         with pytest.raises((Malformed, Unauthentic)):
-            Report.decode(start + raw).open(cast.LSK_PUBLIC, cast.IEK)
+            Report.decode(start + raw).open(cast.DOOR, cast.LSK_PUBLIC, cast.IEK)
 
 
 def test_every_refusal_at_the_door_has_its_event() -> None:

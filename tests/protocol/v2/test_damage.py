@@ -76,7 +76,7 @@ def at_the_broker(raw: bytes) -> object:
     report = Report.decode(raw)
     if report.sender != cast.SENDER:
         raise Malformed("from somebody else")
-    return report.open(cast.LSK_PUBLIC, cast.IEK)
+    return report.open(cast.DOOR, cast.LSK_PUBLIC, cast.IEK)
 
 
 MESSAGES: Final[dict[str, tuple[bytes, Callable[[bytes], object]]]] = {

@@ -210,7 +210,7 @@ def test_the_issuer_reads_what_the_lock_says_as_published(what: str) -> None:
     inputs = of(what)
     report = Report.decode(raw(what))
     assert report.sender == cast.SENDER
-    message = report.open(cast.LSK_PUBLIC, cast.IEK)
+    message = report.open(cast.DOOR, cast.LSK_PUBLIC, cast.IEK)
     assert message.encode() == ref.up_body(inputs["type"], inputs)
     assert inputs["type"] == message.TYPE
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from blelockd.protocol.ids import LockId, SessionId
-from blelockd.protocol.instants import Instant
+from blelockd.protocol.instants import Instant, Slot
 from blelockd.protocol.opaque import SessionKey
 from blelockd.protocol.v2 import up
 from blelockd.protocol.v2.down import SessionForLock, Sync, Time
 from blelockd.protocol.v2.ec_keys import GuestSigningKey
-from blelockd.protocol.v2.reports import Ack, EventType, Hello, Result
+from blelockd.protocol.v2.reports import Ack, Event, EventType, Hello, LockStatus, Result
 from blelockd.protocol.v2.terms import Terms
 from blelockd.protocol.v2.trusted_time import ClockState
 from blelockd.services.events import EventKind
@@ -23,7 +23,7 @@ from blelockd.services.issuer.audit import AuditKind
 from blelockd.services.issuer.correspondence import MOST_WAITING_PER_LOCK
 from blelockd.services.tally import Counted
 from tests.fakes import enrolled as party
-from tests.fakes.clock import settle
+from tests.fakes.clock import NOON, settle
 from tests.fakes.office import Premises
 from tests.fakes.paper_lock import BACK, FRONT, LockKeys, PaperLock
 
@@ -163,7 +163,7 @@ async def test_what_no_lock_has_signed_changes_nothing(here: Premises) -> None:
             lambda *_: None,
             LockKeys(FRONT.lock_id, FRONT.seal_key, BACK.signing_key),
         )
-        good = lock.report(hello)
+        good, keys = lock.report(hello), (party.LSK, party.IEK_PUBLIC)
         senders = (
             replace(party.SENDER, issuer_id=bytes(8)),
             replace(party.SENDER, lock_key_id=bytes(8)),
@@ -177,15 +177,37 @@ async def test_what_no_lock_has_signed_changes_nothing(here: Premises) -> None:
             good[:-1] + bytes([good[-1] ^ 1]),
             impostor.report(hello),
             other.report(hello),
-            *(
-                up.write(sender, hello, party.LSK, party.IEK_PUBLIC, party.fresh())
-                for sender in senders
-            ),
+            *(up.write(sender, hello, FRONT.lock_id, keys, party.fresh()) for sender in senders),
         ):
             here.office.correspondence.on_report(FRONT.lock_id, raw)
         await settle()
         assert len(here.broker.log) == sent
         assert here.counted(Counted.HOSTILE_REPORT) == 10
+
+
+async def test_what_one_door_says_is_not_taken_for_another_with_the_same_keys(
+    here: Premises,
+) -> None:
+    """Two doors of one machine share their keys; whoever runs the broker may move a message."""
+    front = here.lock()
+    back = here.lock(replace(FRONT, lock_id=BACK.lock_id))
+    async with here.running(front, back):
+        session_id = SessionId(bytes(16))
+        event = Event(front.gate.epoch, 1, EventType.OPENED, session_id, Slot(1), -50, NOON)
+        hello = front.report(Hello(party.fresh(16), party.fresh(16), 0, ClockState.NONE))
+        ack = front.report(Ack(front.gate.epoch, 1, Result.APPLIED, bytes(16)))
+        state = LockStatus(front.gate.epoch, 1, ClockState.CONFIRMED, 1, 0, 9)
+        moved = (hello, ack, front.report(event), front.report(state))
+        kinds, sent = here.journal.kinds(), len(here.broker.log)
+        for raw in moved:
+            here.office.correspondence.on_report(back.keys.lock_id, raw)
+        await settle()
+        assert (here.journal.kinds(), len(here.broker.log)) == (kinds, sent)
+        assert here.counted(Counted.HOSTILE_REPORT) == len(moved)
+        assert here.audited(AuditKind.DOOR) == 0
+        here.office.correspondence.on_report(front.keys.lock_id, hello)
+        await settle()
+        assert len(here.broker.log) > sent
 
 
 async def test_who_is_no_lock_of_ours_is_not_heard(here: Premises) -> None:
