@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Sized
 from dataclasses import astuple
 from pathlib import Path
 
@@ -88,6 +89,11 @@ async def test_info_is_read_a_request_written_and_the_answer_notified(
         assert await received(connection, 64) == frames
 
 
+def has_come(things: Sized, times: int) -> Callable[[], bool]:
+    """Whether there are so many by now."""
+    return lambda: len(things) == times
+
+
 async def test_a_device_that_leaves_is_told_once_and_may_come_again(room: Room) -> None:
     issuer = await V2Issuer.in_room(room)
     host = await room.air.add_host("guest")
@@ -95,8 +101,8 @@ async def test_a_device_that_leaves_is_told_once_and_may_come_again(room: Room) 
         async with guest(room, host, V2_ENDPOINT) as connection:
             await connection.read()
             await connection.write(b"hello")
-            await eventually(lambda visits=visits: len(issuer.writes) == visits)
-        await eventually(lambda visits=visits: len(issuer.gone) == visits)
+            await eventually(has_come(issuer.writes, visits))
+        await eventually(has_come(issuer.gone, visits))
     await issuer.server.stop()
     assert issuer.gone == [issuer.writes[0].device] * 2
 
