@@ -13,7 +13,7 @@ from blelockd.virtual.host import Host
 from blelockd.virtual.stage import command
 
 COMMAND_SECONDS: Final = 60.0
-_TYPED_CODE: Final = re.compile(r"\b(?:[0-9A-Z]{4}-){3}[0-9A-Z]{4}\b")
+TYPED_CODE: Final = re.compile(r"\b(?:[0-9A-Z]{4}-){3}[0-9A-Z]{4}\b")
 
 
 class CommandFailed(AssertionError):
@@ -57,7 +57,7 @@ async def introduce(issuer: Path, lock: Path) -> None:
 async def invite(issuer: Path, person: str, *grant: str) -> str:
     """The code to type of a fresh invite for that person."""
     told = await type_in("issuer", "guest", "invite", person, *grant, "--config", issuer)
-    found = _TYPED_CODE.search(told)
+    found = TYPED_CODE.search(told)
     if found is None:
         raise CommandFailed(f"no code to type in:\n{told}")
     return found[0]

@@ -1,7 +1,8 @@
 """The air between machines: bumble's controllers on one link, each driven by a host elsewhere.
 
 Where bumble's controller is simpler than a real one in a way that matters here, it is mended here:
-scan responses, the kind of scan, signal strength, reset, what was cancelled, a peer that has gone.
+scan responses, the kind of scan, signal strength, reset, what was cancelled, a peer that has gone,
+and the event that tells of a connection.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ _CONNECTABLE: Final = (
     | _EVENT.SCANNABLE_ADVERTISING
     | _EVENT.LEGACY_ADVERTISING_PDU_USED
 )
+# 7.8.1, LE_Event_Mask: which event the host wants to hear of a new connection, and the default.
+_WANTS_ENHANCED: Final = 1 << 9
+_LE_EVENT_MASK: Final = 0x1F
 USUAL_RSSI_DBM: Final = -50
 
 
@@ -67,6 +71,15 @@ class Radio(Controller):
             public_address=hci.Address(address, hci.Address.PUBLIC_DEVICE_ADDRESS),
         )
         self.rssi_dbm = USUAL_RSSI_DBM
+
+    def send_hci_packet(self, packet: Any) -> None:
+        """To the host, of a new connection by the event that it asked for (7.7.65.10): Linux waits
+        for no other, and after 4 s it cancels a connection that it has not heard of in this way.
+        """
+        is_plain = isinstance(packet, hci.HCI_LE_Connection_Complete_Event)
+        if is_plain and self.le_event_mask & _WANTS_ENHANCED:
+            packet = _enhanced(packet)
+        super().send_hci_packet(packet)
 
     def hear(self, packet: Any, sender: Radio) -> None:
         """One advertisement of `sender`'s."""
@@ -140,6 +153,7 @@ class Radio(Controller):
     def on_hci_reset_command(self, command: Any) -> Any:
         """bumble resets nothing."""
         self.fall_silent()
+        self.le_event_mask = _LE_EVENT_MASK
         return super().on_hci_reset_command(command)
 
     def leave(self) -> None:
@@ -163,6 +177,23 @@ class Radio(Controller):
             if theirs:
                 peer.on_le_disconnected(theirs, reason)
         self.le_connections.clear()
+
+
+def _enhanced(plain: Any) -> Any:
+    """The same in LE Enhanced Connection Complete: nobody here has a resolvable address."""
+    return hci.HCI_LE_Enhanced_Connection_Complete_Event(
+        status=plain.status,
+        connection_handle=plain.connection_handle,
+        role=plain.role,
+        peer_address_type=plain.peer_address_type,
+        peer_address=plain.peer_address,
+        local_resolvable_private_address=hci.Address.ANY_RANDOM,
+        peer_resolvable_private_address=hci.Address.ANY_RANDOM,
+        connection_interval=plain.connection_interval,
+        peripheral_latency=plain.peripheral_latency,
+        supervision_timeout=plain.supervision_timeout,
+        central_clock_accuracy=plain.central_clock_accuracy,
+    )
 
 
 class Adapter:

@@ -3,33 +3,48 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from blelockd.protocol.keys import PrivateKey, PublicKey
+from blelockd.services.guest.provisioning import Carried
+from blelockd.services.guest.provisioning_v2 import V2Identity
 from tests.fakes import keys
 from tests.vm import setting_up
-from tests.vm.daemons import figures
+from tests.vm.daemons import ON_THE_HOUSE, figures, restart
+from tests.vm.phone import Phone
 from tests.vm.steps import Steps
-from tests.vm.town import GUEST_ADDRESS, LOCK_ID, Town, cursor, event
+from tests.vm.town import LOCK_ID, Town, cursor, event
 
 _OPEN_SECONDS: Final = 90.0
 
 
+async def resident(town: Town, steps: Steps) -> V2Identity:
+    """Whose phone may open the door: somebody who enrols when the first scene asks for them."""
+    if town.resident is None:
+        async with (
+            steps("a phone enrols by the code of an invite", seconds=_OPEN_SECONDS),
+            town.phone() as phone,
+        ):
+            town.resident = await phone.enrol(await setting_up.invite(town.house, "Ada"))
+    return town.resident
+
+
 async def phone_opens(
-    town: Town,
-    steps: Steps,
-    title: str = "a phone gets a session and opens the door",
-    *,
-    key: PrivateKey | None = None,
+    town: Town, steps: Steps, title: str = "a phone gets a session and opens the door"
 ) -> None:
-    """The independent stack's guest, in the seed's wire; sealed and pinned when it has a `key`."""
+    """The independent stack's guest, who has enrolled, with a phone that was never here."""
+    identity = await resident(town, steps)
+    await _opens(town, steps, title, lambda phone: phone.obtain(LOCK_ID, identity))
+
+
+async def _opens(
+    town: Town, steps: Steps, title: str, obtain: Callable[[Phone], Awaitable[Carried]]
+) -> None:
     async with steps(title, seconds=_OPEN_SECONDS), town.phone() as phone:
-        pinned = None
-        if key is not None:
-            pinned = PublicKey.from_pem((await town.house.run("cat ~/issuer.pub")).encode())
         before = await cursor(town.house)
         began = time.monotonic()
-        carried = await phone.obtain(LOCK_ID, key, pinned)
+        carried = await obtain(phone)
         obtained = time.monotonic()
         session = str(carried.session.session_id)
         async with phone.show(carried):
@@ -43,21 +58,56 @@ async def phone_opens(
 
 
 async def phones_open(town: Town, steps: Steps) -> None:
-    """In plain sight as the seed's first clients, and with a key of its own."""
+    """One that has enrolled by an invite."""
     await phone_opens(town, steps)
-    await phone_opens(town, steps, "the same, sealed and signed", key=keys.GUEST)
+
+
+async def version_1(town: Town, steps: Steps) -> None:
+    """Version 1 is turned on, as keys/README.md tells it, and off again: in plain sight as the
+    seed's first clients, and with a key of its own.
+    """
+    house = town.house
+    async with steps("version 1 is turned on", seconds=120):
+        await house.run("cp -r /etc/blelock ~/as-it-was")
+        await house.run(
+            "cd && blelock-lock show-key >lock.pub && blelock-issuer show-key >issuer.pub &&"
+            f" blelock-issuer import-key {LOCK_ID} lock.pub"
+            ' --fingerprint "$(blelock-lock show-key --fingerprint)" && blelock-lock import-key'
+            ' issuer.pub --fingerprint "$(blelock-issuer show-key --fingerprint)" &&'
+            " sed -i 's/^compat_v1: false/compat_v1: true/' /etc/blelock/*.yaml &&"
+            f" sed -i 's/^  #{LOCK_ID}: .*/  {LOCK_ID}: {{}}/' /etc/blelock/issuer.yaml",
+            seconds=80,
+        )
+        for role in ON_THE_HOUSE:
+            await restart(house, role)
+    issuer = PublicKey.from_pem((await house.run("cat ~/issuer.pub")).encode())
+
+    async def obtain(phone: Phone, key: PrivateKey | None) -> Carried:
+        return await phone.obtain_v1(LOCK_ID, key, None if key is None else issuer)
+
+    plain = "a phone of version 1 opens the door"
+    await _opens(town, steps, plain, lambda phone: obtain(phone, None))
+    sealed = "the same, sealed and signed"
+    await _opens(town, steps, sealed, lambda phone: obtain(phone, keys.GUEST))
+    async with steps("version 1 is turned off", seconds=60):
+        await house.run("cp ~/as-it-was/*.yaml /etc/blelock/")
+        for role in ON_THE_HOUSE:
+            await restart(house, role)
 
 
 async def guest_opens(town: Town, steps: Steps) -> None:
     """blelock-guest of the package, on a machine of its own that then is switched off."""
-    await setting_up.introduce(town, steps)
-    async with steps("blelock-guest gets a session over BlueZ and opens the door", seconds=120):
-        before = await cursor(town.house)
+    async with steps("guest: blelock-guest enrol, by the code of an invite", seconds=120):
+        code = await setting_up.invite(town.house, "Bob")
+        told = await town.guest.run("blelock-guest enrol", stdin=f"{code}\n", seconds=90)
+    steps.note(told.splitlines()[-2])
+    async with steps("blelock-guest gets a session over BlueZ and opens the door", seconds=180):
+        here, there = await cursor(town.house), await cursor(town.guest)
         began = time.monotonic()
         await town.guest.run("systemctl enable --quiet --now blelock-guest 2>&1", seconds=60)
-        unlock = await event(
-            town.house, "lock", "unlock", before, address=GUEST_ADDRESS, seconds=90
-        )
+        obtained = await event(town.guest, "guest", "session-obtained", there, seconds=90)
+        session = obtained["BLELOCK_SESSION"]
+        unlock = await event(town.house, "lock", "unlock", here, session=session)
         opened = time.monotonic()
     steps.note(f"systemctl enable to journal {opened - began:.1f} s: {unlock['MESSAGE']}")
     steps.figures("guest", await figures(town.guest, "guest"))

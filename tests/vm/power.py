@@ -10,8 +10,9 @@ from contextlib import suppress
 from typing import Final
 
 from blelockd.services.guest.provisioning import ProvisioningFailed
+from blelockd.services.guest.provisioning_v2 import V2Identity
 from tests.vm.daemons import ON_THE_HOUSE, fingerprints
-from tests.vm.opening import phone_opens
+from tests.vm.opening import phone_opens, resident
 from tests.vm.steps import Steps
 from tests.vm.town import LOCK_ID, Town
 from tests.vm.upkeep import wait_active
@@ -20,23 +21,24 @@ CUTS: Final = int(os.environ.get("CUTS") or 2)
 _LONGEST_SECONDS: Final = 8.0
 
 
-async def _keep_asking(town: Town, obtained: list[str]) -> None:
+async def _keep_asking(town: Town, identity: V2Identity, obtained: list[str]) -> None:
     while True:
         async with town.phone() as phone:
             with suppress(ProvisioningFailed):
-                obtained.append(str((await phone.obtain(LOCK_ID)).session.session_id))
+                obtained.append(str((await phone.obtain(LOCK_ID, identity)).session.session_id))
 
 
 async def is_cut(town: Town, steps: Steps) -> None:
     """CUTS times, at a random moment of each."""
     house = town.house
+    identity = await resident(town, steps)
     keys = await fingerprints(house, *ON_THE_HOUSE)
     for number in range(1, CUTS + 1):
         obtained: list[str] = []
         seconds = random.uniform(0.5, _LONGEST_SECONDS)
         title = f"power cut {number} of {CUTS}, {seconds:.2f} s into the issuing"
         async with steps(f"{title}: all is up again by itself", seconds=500):
-            asking = asyncio.create_task(_keep_asking(town, obtained))
+            asking = asyncio.create_task(_keep_asking(town, identity, obtained))
             await asyncio.sleep(seconds)
             await house.cut_power()
             asking.cancel()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from typing import Final
 
+from blelockd.services.guest.provisioning_v2 import V2Identity
 from tests.vm.daemons import restart
+from tests.vm.opening import resident
 from tests.vm.phone import Flags
 from tests.vm.steps import Steps
 from tests.vm.town import LOCK_ID, Town, cursor, event
@@ -18,6 +20,7 @@ async def are_tried(town: Town, steps: Steps) -> None:
     not: most do not.
     """
     house = town.house
+    identity = await resident(town, steps)
     await house.run(f"cp {_YAML} ~")
     for mode in ("active", "passive"):
         choose = f"s/^  #mode: .*/  mode: {mode}/"
@@ -29,15 +32,15 @@ async def are_tried(town: Town, steps: Steps) -> None:
         steps.note(up["MESSAGE"])
         for flags in Flags:
             async with steps(f"{mode}: a phone that is {flags.value}", seconds=90):
-                seconds = await _opens(town, flags)
+                seconds = await _opens(town, identity, flags)
             steps.note(f"opened {seconds:.1f} s after its first advert")
     await house.run(f"cat ~/lock.yaml >{_YAML}")
     await restart(house, "lock")
 
 
-async def _opens(town: Town, flags: Flags) -> float:
+async def _opens(town: Town, identity: V2Identity, flags: Flags) -> float:
     async with town.phone() as phone:
-        carried = await phone.obtain(LOCK_ID)
+        carried = await phone.obtain(LOCK_ID, identity)
         before = await cursor(town.house)
         began = time.monotonic()
         async with phone.show(carried, flags=flags):

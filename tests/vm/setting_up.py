@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from blelockd.virtual.typed import TYPED_CODE
 from tests.vm.daemons import ON_THE_HOUSE
 from tests.vm.machine import Machine
 from tests.vm.steps import Steps
-from tests.vm.town import LOCK_ID, Town, plug_in
+from tests.vm.town import LOCK_ID, Town, cursor, event, plug_in
 
 _INSTALL: Final = "cd && yes '' | DEBIAN_FRONTEND=noninteractive apt install --yes {files} 2>&1"
 
@@ -43,36 +44,37 @@ async def install(town: Town, machine: Machine, steps: Steps, *roles: str) -> No
         await machine.run("tr '\\0' ' ' </proc/$(pidof bluetoothd)/cmdline | grep -e --exper")
 
 
-async def exchange_keys(house: Machine, steps: Steps) -> None:
-    """Issuer and lock take each other's public key, and confirm it by its fingerprint."""
-    async with steps("house: public keys are exchanged", seconds=90):
+async def introduce(house: Machine, steps: Steps) -> None:
+    """Issuer and lock take each other's card, and confirm it by its fingerprint."""
+    async with steps("house: issuer and lock take each other's card", seconds=90):
         await house.run(
-            "cd && blelock-lock show-key >lock.pub && blelock-issuer show-key >issuer.pub &&"
-            f" blelock-issuer import-key {LOCK_ID} lock.pub"
-            ' --fingerprint "$(blelock-lock show-key --fingerprint)" && blelock-lock import-key'
-            ' issuer.pub --fingerprint "$(blelock-issuer show-key --fingerprint)"',
+            "cd && blelock-lock card >lock.card 2>lock.said &&"
+            " blelock-issuer card >issuer.card 2>issuer.said &&"
+            " blelock-issuer lock add lock.card"
+            """ --fingerprint "$(sed -n 's/^fingerprint //p' lock.said)" &&"""
+            " blelock-lock trust issuer.card"
+            """ --fingerprint "$(sed -n 's/^fingerprint //p' issuer.said)" """,
             seconds=80,
         )
 
 
 async def configure(house: Machine, steps: Steps) -> None:
-    """The files in /etc/blelock are edited by taking away a # here and there."""
-    async with steps("house: /etc/blelock/*.yaml are edited and checked", seconds=60):
-        await house.run(
-            "cd /etc/blelock && sed -i 's/^compat_v1: false/compat_v1: true/' *.yaml &&"
-            " sed -i 's/^#adapter: hci0/adapter: hci1/' lock.yaml &&"
-            f" sed -i 's/^  #{LOCK_ID}: .*/  {LOCK_ID}: {{}}/' issuer.yaml"
-        )
+    """Each has an adapter of its own: a # is taken away in lock.yaml."""
+    async with steps("house: /etc/blelock/lock.yaml is edited, all is checked", seconds=60):
+        await house.run("sed -i 's/^#adapter: hci0/adapter: hci1/' /etc/blelock/lock.yaml")
         for role in ON_THE_HOUSE:
             await house.run(f"blelock-{role} check-config", seconds=30)
 
 
 async def enable(house: Machine, steps: Steps) -> None:
     """The broker, the issuer and the lock."""
+    before = await cursor(house)
     async with steps("systemctl enable --now mosquitto blelock-issuer blelock-lock", seconds=90):
         await house.run(
             "systemctl enable --quiet --now mosquitto blelock-issuer blelock-lock 2>&1", seconds=80
         )
+    async with steps("the lock has greeted the issuer, which knows what it holds", seconds=60):
+        await event(house, "issuer", "lock-greeted", before, lock=LOCK_ID)
     for role in ON_THE_HOUSE:
         shown = await house.run(f"systemctl show blelock-{role} --property StatusText --value")
         steps.note(f"blelock-{role}: {shown.strip()}")
@@ -82,7 +84,7 @@ async def house(town: Town, steps: Steps) -> None:
     """The machine with the broker, the issuer and the lock, running."""
     await boot(town.house, steps, "hci0", "hci1")
     await install(town, town.house, steps, *ON_THE_HOUSE)
-    await exchange_keys(town.house, steps)
+    await introduce(town.house, steps)
     await configure(town.house, steps)
     await enable(town.house, steps)
 
@@ -93,16 +95,9 @@ async def guest(town: Town, steps: Steps) -> None:
     await install(town, town.guest, steps, "guest")
 
 
-async def introduce(town: Town, steps: Steps) -> None:
-    """The guest gets the issuer's public key, and a configuration that asks for its signature."""
-    async with steps("guest: the issuer's key imported, guest.yaml edited", seconds=60):
-        await town.guest.put("issuer.pub", (await town.house.run("cat ~/issuer.pub")).encode())
-        fingerprint = (await town.house.run("blelock-issuer show-key --fingerprint")).strip()
-        await town.guest.run(
-            f"cd && blelock-guest import-key issuer.pub --fingerprint '{fingerprint}' &&"
-            " cd /etc/blelock && sed -i -e 's/^compat_v1: false/compat_v1: true/'"
-            " -e 's/^  #name: Iss/  name: Iss/'"
-            " -e 's/^  #public_key: off/  public_key: issuer.pub/' guest.yaml &&"
-            " blelock-guest check-config",
-            seconds=60,
-        )
+async def invite(house: Machine, person: str) -> str:
+    """A fresh invite, as it is typed."""
+    told = await house.run(f"blelock-issuer guest invite {person} --locks {LOCK_ID} --valid 30d")
+    found = TYPED_CODE.search(told)
+    assert found is not None, told
+    return found[0]

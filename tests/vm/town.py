@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from blelockd.services.guest.provisioning_v2 import V2Identity
 from tests.vm.air import Adapter, Air
 from tests.vm.machine import CommandFailed, Image, Machine
 from tests.vm.phone import Phone
@@ -28,14 +29,17 @@ EVENT_SECONDS: Final = 45.0
 Entry = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Town:
-    """Who is there. `packages` is the directory with the .debs."""
+    """Who is there. `packages` is the directory with the .debs; `resident` is who has enrolled
+    with a phone, whichever phone it is.
+    """
 
     air: Air
     house: Machine
     guest: Machine
     packages: Path
+    resident: V2Identity | None = None
     phones: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     @property
