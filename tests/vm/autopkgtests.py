@@ -15,10 +15,10 @@ from tests.vm.steps import Steps
 from tests.vm.town import Town
 
 _TESTS: Final = ROOT / "debian/tests"
-_SOURCE: Final = "/root/source"
+_SOURCE: Final = "blelock-source"
 _SECONDS: Final = 240.0
 _RUN: Final = (
-    "export AUTOPKGTEST_TMP=$(mktemp -d); cd {source};"
+    "export AUTOPKGTEST_TMP=$(mktemp -d); cd ~/{source};"
     " debian/tests/{test} 2>$AUTOPKGTEST_TMP/stderr; status=$?; cat $AUTOPKGTEST_TMP/stderr;"
     ' [ $status = 0 ] && [ ! -s "$AUTOPKGTEST_TMP/stderr" ]'
 )
@@ -52,7 +52,7 @@ async def are_run(town: Town, steps: Steps) -> None:
     async with steps(f"house: apt install {', '.join(roles)}, anew", seconds=400):
         await apt_install(town.packages, house, *roles)
     await house.put("tests.tar", await asyncio.to_thread(_tar))
-    await house.run(f"mkdir -p {_SOURCE} && tar -xf tests.tar -C {_SOURCE}")
+    await house.run(f"cd && mkdir -p {_SOURCE} && tar -xf tests.tar -C {_SOURCE}")
     for test in (test for each in wanted for test in each.tests):
         async with steps(f"autopkgtest {test}", seconds=_SECONDS):
             await house.run(_RUN.format(source=_SOURCE, test=test), seconds=_SECONDS)
