@@ -13,7 +13,7 @@ AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env)
 ABREAST := $(if $(ARGS),,-n 4)
 COVERAGE := $(if $(ARGS),,--cov --cov-report=term)
 
-.PHONY: help venv demo test test-packaged bare-test bench deb stdeb lintian piuparts deb-test vm-test clean
+.PHONY: help venv demo test test-packaged bare-test attack mutate bench deb stdeb lintian piuparts deb-test vm-test clean
 
 help: ## this list
 	@echo "usage: make TARGET [ARGS='...']"
@@ -36,6 +36,14 @@ test-packaged: ## the same tests on Debian's packaged libraries instead of PyPI'
 
 bare-test: ## demo and test on bare Debian root file systems; RELEASE='bookworm trixie', root or sudo
 	@build-aux/bare-test $(RELEASE)
+
+attack: ## every attack on the protocol, and what was accepted of it; ARGS=--help
+	@build-aux/prepare test
+	@$(RUN) -m tests.attack $(ARGS)
+
+mutate: ## take out every check of the protocol, one at a time: a test must fail; ARGS: files
+	@build-aux/prepare test
+	@$(RUN) -m tests.attack.mutation $(ARGS)
 
 bench: ## what an advert, a session and an idle daemon cost; ARGS goes to the bench
 	@build-aux/prepare run

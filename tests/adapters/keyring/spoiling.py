@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import socket
+import stat
 from pathlib import Path
 from typing import Final
 
@@ -32,6 +34,22 @@ def a_pipe(file: Path) -> None:
     os.mkfifo(file, 0o600)
 
 
+def a_socket(file: Path) -> None:
+    file.unlink()
+    with socket.socket(socket.AF_UNIX) as listening:
+        directory = os.open(file.parent, os.O_PATH)  # a socket's own path has 107 bytes at most
+        try:
+            listening.bind(f"/proc/self/fd/{directory}/{file.name}")
+        finally:
+            os.close(directory)
+
+
+def a_device(file: Path) -> None:
+    """One that gives bytes without end: /dev/zero."""
+    file.unlink()
+    os.mknod(file, 0o600 | stat.S_IFCHR, os.makedev(1, 5))
+
+
 def nothing(file: Path) -> None:
     file.unlink()
 
@@ -57,6 +75,18 @@ def writable_for_the_group(file: Path) -> None:
     file.chmod(0o620)
 
 
+def writable_for_all(file: Path) -> None:
+    file.chmod(0o602)
+
+
+def readable_for_the_group(file: Path) -> None:
+    file.chmod(0o640)
+
+
+def readable_for_all(file: Path) -> None:
+    file.chmod(0o604)
+
+
 def in_a_directory_for_all(file: Path) -> None:
     file.parent.chmod(0o777)
 
@@ -65,21 +95,30 @@ def of_another_user(file: Path) -> None:
     os.chown(file, NOBODY, NOBODY)
 
 
-BAD_IN_ANY_CASE: Final = [
+ONLY_ROOT: Final = pytest.mark.skipif(not IS_ROOT, reason="only root makes such files")
+
+BAD_PLACE: Final = [
     (a_symlink, "a symbolic link"),
     (a_dangling_symlink, "a symbolic link"),
     (a_directory, "not a regular file"),
     (a_pipe, "not a regular file"),
+    (a_socket, "cannot be read: no such device or address"),
+    pytest.param(a_device, "not a regular file|this user may not", marks=ONLY_ROOT),
+    pytest.param(of_another_user, "it belongs to user 65534", marks=ONLY_ROOT),
+    (writable_for_the_group, r"others can change it \(mode 0620\)"),
+    (writable_for_all, r"others can change it \(mode 0602\)"),
+    (in_a_directory_for_all, "anybody may replace files"),
+]
+"""Ownership, mode or type: nobody's key may be read from there, be it private or public."""
+
+READABLE: Final = [readable_for_the_group, readable_for_all]
+"""Wrong for a private key alone."""
+
+BAD_IN_ANY_CASE: Final = [
+    *BAD_PLACE,
     (nothing, "there is no"),
     (an_empty_file, "the file is empty"),
     (a_large_file, "more than 8192 bytes"),
     (junk, "not a PEM"),
     (half_a_key, "not a PEM"),
-    (writable_for_the_group, r"others can change it \(mode 0620\)"),
-    (in_a_directory_for_all, "anybody may replace files"),
-    pytest.param(
-        of_another_user,
-        "it belongs to user 65534",
-        marks=pytest.mark.skipif(not IS_ROOT, reason="only root gives files away"),
-    ),
 ]
