@@ -18,6 +18,7 @@ from blelockd.config.common import (
 )
 from blelockd.config.errors import Conflict
 from blelockd.config.kinds import Argv, absolute_path, flag, key_path, number, one_of, or_off, whole
+from blelockd.config.nearness import NearnessConfig
 from blelockd.config.options import mapping, option, required, section, settle, the_name
 from blelockd.config.radio import SEED_COMPANY_ID
 from blelockd.protocol.ids import BluetoothAddress, LockId
@@ -230,6 +231,7 @@ class LockConfig(RoleConfig):
         reloads=True,
         seed=("AUTHORIZED_PHONES",),
     )
+    nearness: NearnessConfig = section(NearnessConfig, "How near a guest must be.")
     only_listed_phones: bool = option(
         False, flag(), "Refuse every phone that is not listed above.", reloads=True
     )

@@ -9,11 +9,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Final
 
 from blelockd.protocol.ids import BluetoothAddress, LockId, SessionId
 from blelockd.protocol.index import Entry, TokenIndex
 from blelockd.protocol.instants import LATEST, Instant, Slot
+from blelockd.protocol.nearness import (
+    ONE_BY_ONE,
+    Near,
+    Nearness,
+    Smoothing,
+    loudness_to_spare_db,
+    path_to_spare_db,
+)
 from blelockd.protocol.session import Claims, Session
 from blelockd.protocol.v1.tokens import TOKEN_BYTES as V1_TOKEN_BYTES
 from blelockd.protocol.v2.tokens import INDEX_IN_TOKEN, NO_CHALLENGE
@@ -66,12 +74,14 @@ class Admit:
 class Refuse:
     """The door stays as it is. `session_id` is None when no session knows the token.
 
-    `counts_from` is there when the token is early only: from then on it may open.
+    `is_undecided`: nothing speaks against the guest, and it may open in a moment. A token that is
+    early counts from `counts_from`; else it is the guest's next adverts that decide.
     """
 
     reason: Reason
     session_id: SessionId | None = None
     slot: Slot | None = None
+    is_undecided: bool = False
     counts_from: Instant | None = None
 
 
@@ -80,20 +90,15 @@ Verdict = Admit | Refuse
 _STRANGER: Final = Refuse(Reason.UNKNOWN)
 
 
-class Nearness(Protocol):
-    """Whether a guest is near enough, judged over several adverts. It keeps its own memory."""
-
-    def admits(self, session: Session, claims: Claims, rssi_dbm: int, now: Instant) -> bool:
-        """Asked last, and only of a token that is valid and unspent in every other way."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What the operator asks of a guest besides a valid token.
 
     A token must be heard stronger than the threshold: the phone's own where `phones` has one,
-    else `rssi_threshold_dbm`. With `only_listed_phones` every other phone is refused.
+    else `rssi_threshold_dbm`. No more than `path_loss_max_db` may be lost from 1 m before the guest
+    (0: no limit). Each advert must keep these limits, and those of its session, by itself; with
+    `smoothing` over several slots their median must.
+    With `only_listed_phones` every other phone is refused.
     With `bind_address` a session that names an address is accepted from that address only.
     """
 
@@ -101,6 +106,8 @@ class Rules:
     phones: Mapping[BluetoothAddress, int | None] = field(default_factory=dict)
     only_listed_phones: bool = False
     bind_address: bool = False
+    path_loss_max_db: int = 0
+    smoothing: Smoothing = ONE_BY_ONE
 
     def threshold_dbm(self, phone: BluetoothAddress | None) -> int:
         """The signal strength that `phone` must exceed."""
@@ -117,6 +124,8 @@ class _Heard:
     rssi_dbm: int | None
     address: str
     now: Instant
+    loudness_to_spare_db: int = 0
+    is_undecided: bool = False
 
 
 class Verifier:
@@ -128,12 +137,12 @@ class Verifier:
     opens nothing from `lease_until` on. `challenges` are the 8 bytes that may be answered now.
     """
 
-    def __init__(self, rules: Rules, started: Instant, nearness: Nearness | None = None) -> None:
+    def __init__(self, rules: Rules, started: Instant) -> None:
         self.rules = rules
         self.started = started
         self.lease_until = LATEST
         self.challenges: tuple[bytes, ...] = ()
-        self._nearness = nearness
+        self._nearness = Nearness()
         self._index = TokenIndex()
         self._entries: dict[bytes, Entry] = {}
 
@@ -197,10 +206,7 @@ class Verifier:
         heard = _Heard(entry, slot, payload, claims, rssi_dbm, address, now)
         reason = self._objection(heard)
         if reason is not None or rssi_dbm is None:
-            counts_from = None
-            if reason is Reason.EARLY:
-                counts_from = session.start_of(Slot(slot - session.slots_ahead))
-            return Refuse(reason or Reason.NO_RSSI, session.session_id, slot, counts_from)
+            return _refusal(heard, reason or Reason.NO_RSSI)
         entry.last_slot, entry.last_address = slot, address
         return Admit(
             session.session_id, session.lock_id, slot, rssi_dbm, address, claims.tx_power_dbm
@@ -222,9 +228,10 @@ class Verifier:
             return Reason.NO_RSSI
         if rules.only_listed_phones and phone not in rules.phones:
             return Reason.NOT_LISTED
-        if rssi_dbm <= rules.threshold_dbm(phone):
-            return Reason.TOO_FAR
-        if session.rssi_min_dbm is not None and rssi_dbm < session.rssi_min_dbm:
+        heard.loudness_to_spare_db = loudness_to_spare_db(
+            session, rssi_dbm, rules.threshold_dbm(phone)
+        )
+        if heard.loudness_to_spare_db < 0 and rules.smoothing.slots_heard == 1:
             return Reason.TOO_FAR
         if rules.bind_address and session.bound_address not in (None, phone):
             return Reason.WRONG_DEVICE
@@ -240,6 +247,7 @@ class Verifier:
         if session.needs_lease and now >= self.lease_until:
             return Reason.SUSPENDED
         if slot > current + session.slots_ahead:
+            heard.is_undecided = self._unproven(heard) is None
             return Reason.EARLY
         if slot < current - session.slots_back:
             return Reason.LATE
@@ -268,14 +276,23 @@ class Verifier:
         return None
 
     def _not_near(self, heard: _Heard) -> Reason | None:
-        session, tx_power_dbm = heard.entry.session, heard.claims.tx_power_dbm
-        if heard.rssi_dbm is None:
+        rules, session, rssi_dbm = self.rules, heard.entry.session, heard.rssi_dbm
+        if rssi_dbm is None:
             return None
-        if session.path_loss_max_db and (
-            tx_power_dbm is None or tx_power_dbm - heard.rssi_dbm > session.path_loss_max_db
-        ):
-            return Reason.NOT_NEAR
-        if self._nearness is None:
-            return None
-        near = self._nearness.admits(session, heard.claims, heard.rssi_dbm, heard.now)
-        return None if near else Reason.NOT_NEAR
+        spare_db = path_to_spare_db(
+            session, rssi_dbm, heard.claims.tx_power_dbm, rules.path_loss_max_db
+        )
+        if rules.smoothing.slots_heard == 1:
+            return Reason.NOT_NEAR if spare_db < 0 else None
+        spare_db = min(spare_db, heard.loudness_to_spare_db)
+        near = self._nearness.hears(session, heard.slot, spare_db, rules.smoothing, heard.now)
+        heard.is_undecided = near is Near.TOO_FEW_HEARD
+        return None if near is Near.YES else Reason.NOT_NEAR
+
+
+def _refusal(heard: _Heard, reason: Reason) -> Refuse:
+    session, slot = heard.entry.session, heard.slot
+    counts_from = None
+    if heard.is_undecided and reason is Reason.EARLY:
+        counts_from = session.start_of(Slot(slot - session.slots_ahead))
+    return Refuse(reason, session.session_id, slot, heard.is_undecided, counts_from)

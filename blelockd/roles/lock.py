@@ -179,4 +179,6 @@ def _rules(config: LockConfig) -> Rules:
         phones={phone.address: phone.rssi_threshold_dbm for phone in config.phones},
         only_listed_phones=config.only_listed_phones,
         bind_address=config.bind_address is BindAddress.STATIC,
+        path_loss_max_db=config.nearness.path_loss_max_db or 0,
+        smoothing=config.nearness.smoothing(),
     )

@@ -52,6 +52,7 @@ class EventKind(StrEnum):
     SESSION_ENDED = "session-ended"
     UNLOCK = "unlock"
     REFUSAL = "refusal"
+    WAITING = "waiting"
     HELD_BACK = "held-back"
     STRIKE_FAILED = "strike-failed"
     SECURED = "secured"

@@ -19,6 +19,7 @@ class Counted(StrEnum):
 
     FOREIGN_ADVERT = "foreign adverts"
     REPEATED_ADVERT = "repeated adverts"
+    WAITING = "further adverts of guests who wait"
     STILL_PRESENT = "tokens of guests already let in"
     MALFORMED_SESSION = "malformed session messages"
     FORGED_SESSION = "session messages not signed by the issuer"
@@ -56,6 +57,7 @@ class Counted(StrEnum):
 _HARMLESS = {
     Counted.REPEATED_ADVERT,
     Counted.STILL_PRESENT,
+    Counted.WAITING,
     Counted.DUPLICATE_SESSION,
     Counted.SEEN_ENVELOPE,
     Counted.QUIETED_REFUSAL,

@@ -81,3 +81,19 @@ class CountedScheme:
         """As the session's own."""
         CountedScheme.computed += 1
         return self._scheme.expected(payload, slot, challenge)
+
+
+class Mismatched:
+    """Tokens that are found and do not verify."""
+
+    def __init__(self, session: Session) -> None:
+        self.index_key = session.scheme.index_key
+        self.claims = session.scheme.claims
+
+    def token(self, slot: Slot) -> Token:
+        """Another token."""
+        return Token(b"another")
+
+    def expected(self, _payload: bytes, slot: Slot, _challenge: bytes) -> Token:
+        """Another token."""
+        return self.token(slot)

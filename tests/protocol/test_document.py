@@ -18,8 +18,7 @@ from blelockd.config import GuestConfig, LockConfig
 from blelockd.protocol import keys
 from blelockd.protocol.ids import BluetoothAddress
 from blelockd.protocol.instants import Instant, Slot
-from blelockd.protocol.opaque import SessionKey, Token
-from blelockd.protocol.session import Session
+from blelockd.protocol.opaque import SessionKey
 from blelockd.protocol.v1 import chunks, envelope
 from blelockd.protocol.v1.tokens import V1Tokens
 from blelockd.protocol.verifier import Reason, Refuse, Rules, Verifier
@@ -28,7 +27,7 @@ from blelockd.services.issuer.provider import ProviderLimits
 from blelockd.services.lock.intake import IntakeLimits
 from tests.fakes.clock import NOON
 from tests.fakes.keys import VECTORS, vectors
-from tests.fakes.sessions import SLOT_MS, a_session, token_at
+from tests.fakes.sessions import SLOT_MS, Mismatched, a_session, token_at
 
 ROOT: Final = Path(__file__).parent.parent.parent
 DOCUMENT: Final = (ROOT / "docs/protocol.md").read_text()
@@ -141,22 +140,6 @@ def documented_reasons() -> list[list[Reason]]:
 def test_every_reason_has_its_place_among_the_checks() -> None:
     listed = [reason for check in documented_reasons() for reason in check]
     assert sorted(listed) == sorted(Reason)
-
-
-class Mismatched:
-    """Tokens that are found and do not verify."""
-
-    def __init__(self, session: Session) -> None:
-        self.index_key = session.scheme.index_key
-        self.claims = session.scheme.claims
-
-    def token(self, slot: Slot) -> Token:
-        """Another token."""
-        return Token(b"another")
-
-    def expected(self, _payload: bytes, slot: Slot, _challenge: bytes) -> Token:
-        """Another token."""
-        return self.token(slot)
 
 
 PHONE: Final = BluetoothAddress("C0:00:00:00:00:01")

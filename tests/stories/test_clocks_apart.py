@@ -8,6 +8,7 @@ from blelockd.protocol.v1 import answer
 from blelockd.protocol.v1.envelope import session_at_guest
 from blelockd.protocol.v1.request import Request
 from blelockd.protocol.verifier import Admit, Reason, Refuse
+from blelockd.services.events import EventKind
 from blelockd.services.issuer.issuance import SessionDenied
 from blelockd.services.ports import Peer
 from tests.fakes.clock import FakeClock
@@ -76,5 +77,6 @@ async def test_a_guest_a_moment_ahead_is_let_in_though_an_unchanged_advert_is_to
         await house.pass_(6.0)
         house.guest.radio.hearers.append(house.lock.hear)
         await house.pass_(2 * SLOT_MS / 1000)
-        assert house.lock.journal.reasons() == [Reason.EARLY]
+        assert house.lock.journal.reasons(EventKind.WAITING) == [Reason.EARLY]
+        assert house.lock.journal.reasons() == []
         assert len(house.lock.strike.releases) == 1

@@ -2,15 +2,18 @@
 
 Runs once for every advertisement of our company id: it never waits and never raises for anything
 a stranger may send. BlueZ tells an unchanged advert only once, so a token that comes before its
-slot is kept until then: of two clocks one is always ahead.
+slot is kept until then: of two clocks one is always ahead. Whoever has to wait is told as waiting;
+one decision follows, or none if they go away.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import replace
 from typing import Final
 
-from blelockd.protocol.instants import MS_PER_SECOND
+from blelockd.protocol.ids import SessionId
+from blelockd.protocol.instants import MS_PER_SECOND, Instant
 from blelockd.protocol.verifier import Admit, Reason, Refuse
 from blelockd.services.deadlines import Deadlines
 from blelockd.services.events import Event, EventKind, Severity, of_session
@@ -22,7 +25,7 @@ from blelockd.services.tally import Counted, Tally
 
 _MOST_QUIETED: Final = 1024
 _MOST_EARLY: Final = 1024
-_NORMAL: Final = frozenset({Reason.JUST_STARTED, Reason.EARLY})
+_NORMAL: Final = frozenset({Reason.JUST_STARTED, Reason.NOT_NEAR})
 """What befalls a guest of good faith, and passes by itself."""
 
 _IN_WORDS: Final = {
@@ -34,7 +37,7 @@ _IN_WORDS: Final = {
     Reason.NOT_YET: "the session has not begun",
     Reason.EXPIRED: "the session has expired",
     Reason.SUSPENDED: "the issuer has not confirmed the time for too long: long sessions rest",
-    Reason.EARLY: "the token is of a coming slot, and waits for it",
+    Reason.EARLY: "the token is of a coming slot",
     Reason.LATE: "the token is of a past slot: replayed, or check the clocks",
     Reason.REPLAY: "the token was spent already, and now comes from another device",
     Reason.REPEAT: "the token was spent already",
@@ -43,7 +46,11 @@ _IN_WORDS: Final = {
     Reason.FORGED: "the token does not verify",
     Reason.WRONG_MODE: "the token answers a challenge where none is asked, or none where one is",
     Reason.NO_INTENT: "this door wants the guest's hand on the phone",
-    Reason.NOT_NEAR: "the guest is not near enough yet",
+    Reason.NOT_NEAR: "the guest is not near enough",
+}
+_WAITS: Final = {
+    Reason.EARLY: "its token is of a coming slot, and counts from then on",
+    Reason.NOT_NEAR: "more of its adverts must be heard, to know how near the guest is",
 }
 
 
@@ -68,8 +75,8 @@ class Admission:
         self._tally = tally
         self._clock = clock
         self.quiet_seconds = quiet_seconds
-        self._told: OrderedDict[tuple[bytes, Reason], float] = OrderedDict()
-        self._early: OrderedDict[bytes, Sighting] = OrderedDict()
+        self._told: OrderedDict[tuple[bytes, Reason, bool], float] = OrderedDict()
+        self._early: OrderedDict[bytes, tuple[Refuse, Sighting]] = OrderedDict()
         self._early_until = Deadlines()
 
     def on_sighting(self, sighting: Sighting) -> None:
@@ -78,9 +85,12 @@ class Admission:
         if isinstance(verdict, Admit):
             self._admit(verdict)
             return
-        if verdict.session_id is not None and verdict.counts_from is not None:
-            self._keep(verdict.session_id.raw, verdict.counts_from - now, sighting)
-        self._refuse(verdict, sighting)
+        if verdict.session_id is None:
+            self._tally.count(Counted.FOREIGN_ADVERT)
+        elif verdict.is_undecided:
+            self._wait(verdict.session_id, verdict, now, sighting)
+        else:
+            self._refuse(verdict.session_id, verdict, sighting)
 
     def look_again(self, at_most: int) -> int:
         """Judge up to `at_most` early tokens anew whose slot has begun; returns how many were due.
@@ -89,21 +99,41 @@ class Admission:
         """
         due = self._early_until.take(self._clock.monotonic_seconds(), at_most)
         for session_id in due:
-            sighting = self._early.pop(session_id, None)
-            if sighting is not None:
-                self.on_sighting(sighting)
+            kept = self._early.pop(session_id, None)
+            if kept is not None:
+                self.on_sighting(kept[1])
         return len(due)
 
-    def _keep(self, session_id: bytes, wait_ms: int, sighting: Sighting) -> None:
-        """An early token, until its slot begins; a bounded number of them."""
-        kept = self._early.get(session_id)
-        if kept is not None and kept.payload == sighting.payload:
+    def _wait(
+        self, session_id: SessionId, verdict: Refuse, now: Instant, sighting: Sighting
+    ) -> None:
+        """Nothing is decided yet."""
+        if verdict.counts_from is not None:
+            self._keep(session_id, verdict, verdict.counts_from - now, sighting)
+        if self._told_lately(session_id, verdict):
+            self._tally.count(Counted.WAITING)
             return
-        self._early[session_id] = sighting
+        self._journal.record(
+            Event(
+                EventKind.WAITING,
+                f"session {session_id} waits: {_WAITS[verdict.reason]}",
+                fields=_facts(session_id, verdict, sighting),
+            )
+        )
+
+    def _keep(
+        self, session_id: SessionId, verdict: Refuse, wait_ms: int, sighting: Sighting
+    ) -> None:
+        """An early token, until its slot begins; a bounded number of them."""
+        kept = self._early.get(session_id.raw)
+        if kept is not None and kept[1].payload == sighting.payload:
+            return
+        self._early[session_id.raw] = verdict, sighting
         due_seconds = self._clock.monotonic_seconds() + wait_ms / MS_PER_SECOND
-        self._early_until.add(due_seconds, session_id)
+        self._early_until.add(due_seconds, session_id.raw)
         if len(self._early) > _MOST_EARLY:
-            self._early.popitem(last=False)
+            given_up, (verdict, sighting) = self._early.popitem(last=False)
+            self._refuse(SessionId(given_up), replace(verdict, is_undecided=False), sighting)
 
     def _admit(self, admit: Admit) -> None:
         presented = self._door.present(admit)
@@ -139,15 +169,11 @@ class Admission:
             )
         )
 
-    def _refuse(self, refusal: Refuse, sighting: Sighting) -> None:
-        session_id = refusal.session_id
-        if session_id is None:
-            self._tally.count(Counted.FOREIGN_ADVERT)
-            return
+    def _refuse(self, session_id: SessionId, refusal: Refuse, sighting: Sighting) -> None:
         if refusal.reason is Reason.REPEAT:
             self._tally.count(Counted.REPEATED_ADVERT)
             return
-        if self._told_lately(session_id.raw, refusal.reason):
+        if self._told_lately(session_id, refusal):
             self._tally.count(Counted.QUIETED_REFUSAL)
             return
         self._journal.record(
@@ -155,21 +181,15 @@ class Admission:
                 EventKind.REFUSAL,
                 f"session {session_id} refused: {_IN_WORDS[refusal.reason]}",
                 Severity.INFO if refusal.reason in _NORMAL else Severity.WARNING,
-                of_session(
-                    session_id,
-                    reason=refusal.reason,
-                    slot=refusal.slot,
-                    rssi_dbm=sighting.rssi_dbm,
-                    address=sighting.address,
-                ),
+                _facts(session_id, refusal, sighting),
             )
         )
         self._ledger.refused(refusal, sighting.rssi_dbm)
 
-    def _told_lately(self, session_id: bytes, reason: Reason) -> bool:
+    def _told_lately(self, session_id: SessionId, verdict: Refuse) -> bool:
         """One line for each session and reason per `quiet_seconds`; remembers a bounded number."""
         now = self._clock.monotonic_seconds()
-        key = (session_id, reason)
+        key = (session_id.raw, verdict.reason, verdict.is_undecided)
         told = self._told.get(key)
         if told is not None and now - told < self.quiet_seconds:
             return True
@@ -178,3 +198,13 @@ class Admission:
         if len(self._told) > _MOST_QUIETED:
             self._told.popitem(last=False)
         return False
+
+
+def _facts(session_id: SessionId, verdict: Refuse, sighting: Sighting) -> dict[str, object]:
+    return of_session(
+        session_id,
+        reason=verdict.reason,
+        slot=verdict.slot,
+        rssi_dbm=sighting.rssi_dbm,
+        address=sighting.address,
+    )

@@ -1,4 +1,4 @@
-"""Challenge, intent and nearness at the door, and what a token says of itself."""
+"""Challenge and intent at the door, and what a token says of itself."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import pytest
 from blelockd.protocol.ids import SessionId
 from blelockd.protocol.instants import Instant, Slot
 from blelockd.protocol.opaque import SessionKey
-from blelockd.protocol.session import Claims, Session
+from blelockd.protocol.session import Claims
 from blelockd.protocol.v2.tokens import Presented, V2Tokens
-from blelockd.protocol.verifier import Admit, Reason, Rules, Verifier
-from tests.fakes.bare_lock import LONG_AGO, NEAR, BareLock
+from blelockd.protocol.verifier import Admit, Reason
+from tests.fakes.bare_lock import BareLock
 from tests.fakes.clock import NOON
 from tests.fakes.enrolled import DOOR, FOR_LOCK, OTHER_DOOR, a_v2_session, advert, at_noon
 
@@ -55,36 +55,6 @@ def test_a_door_that_wants_intent_opens_for_nobody_in_passing(required: bool) ->
     if required:
         assert lock.hears(at_noon(session)) is Reason.NO_INTENT
     assert isinstance(lock.hears(at_noon(session, intent=True)), Admit)
-
-
-class StrictDoorkeeper:
-    """Lets in who was heard three times; notes what it was told."""
-
-    def __init__(self) -> None:
-        self.heard: list[tuple[Claims, int]] = []
-
-    def admits(self, session: Session, claims: Claims, rssi_dbm: int, now: Instant) -> bool:
-        """Whether this is the third time."""
-        assert session.lock_id == DOOR
-        assert now == NOON
-        self.heard.append((claims, rssi_dbm))
-        return len(self.heard) >= 3
-
-
-def test_nearness_is_judged_last_and_of_proven_tokens_only() -> None:
-    keeper = StrictDoorkeeper()
-    lock = BareLock()
-    lock.verifier = Verifier(Rules(), LONG_AGO, keeper)
-    session = lock.learn(a_v2_session())
-    token = at_noon(session, tx_power_dbm=-50)
-    assert lock.hears(b"\x20\x00" + token[2:]) is Reason.FORGED
-    assert lock.hears(token, rssi_dbm=None) is Reason.NO_RSSI
-    assert keeper.heard == []
-    assert [lock.hears(token) for _ in range(2)] == [Reason.NOT_NEAR] * 2  # spends nothing
-    assert isinstance(lock.hears(token), Admit)
-    assert keeper.heard == [(Claims(-50), NEAR)] * 3
-    assert lock.hears(token) is Reason.REPEAT
-    assert len(keeper.heard) == 3
 
 
 def test_a_clock_that_stands_at_1970_stops_nothing() -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from blelockd.protocol.nearness import Smoothing
 from blelockd.protocol.verifier import Reason, Rules
 from blelockd.services.events import EventKind, Severity
 from blelockd.services.lock.admission import _IN_WORDS
@@ -12,7 +15,7 @@ from blelockd.services.ports import Sighting
 from blelockd.services.tally import Counted
 from tests.fakes.clock import FakeTime
 from tests.fakes.house import LockSide
-from tests.fakes.sessions import SLOT_MS, a_session, token_at
+from tests.fakes.sessions import SLOT_MS, Mismatched, a_session, token_at
 
 HERE, THERE = "C0:00:00:00:00:01", "C0:00:00:00:00:02"
 
@@ -153,10 +156,11 @@ async def test_a_token_that_came_too_early_opens_when_its_slot_begins() -> None:
     for _ in range(3):
         here.hears(here.token(slots_later=1))
     assert here.lock.admission.look_again(10) == 0
-    assert here.lock.journal.reasons() == [Reason.EARLY]
+    assert here.lock.journal.reasons(EventKind.WAITING) == [Reason.EARLY]
+    assert here.counted(Counted.WAITING) == 2
     here.time.jump(SLOT_MS / 1000)
     assert here.lock.admission.look_again(10) == 1
-    assert here.lock.journal.kinds() == [EventKind.REFUSAL, EventKind.UNLOCK]
+    assert here.lock.journal.kinds() == [EventKind.WAITING, EventKind.UNLOCK]
     assert here.lock.admission.look_again(10) == 0
 
 
@@ -168,7 +172,8 @@ async def test_an_early_token_is_judged_once_more_by_all_the_rules() -> None:
     here.lock.verifier.rules = Rules(rssi_threshold_dbm=-40)
     here.time.jump(SLOT_MS / 1000)
     assert here.lock.admission.look_again(10) == 2
-    assert here.lock.journal.reasons() == [Reason.EARLY, Reason.EARLY, Reason.TOO_FAR]
+    assert here.lock.journal.reasons(EventKind.WAITING) == [Reason.EARLY] * 2
+    assert here.lock.journal.reasons() == [Reason.TOO_FAR]
 
 
 async def test_an_early_token_that_is_heard_in_its_slot_too_is_one_unlock() -> None:
@@ -177,7 +182,38 @@ async def test_an_early_token_that_is_heard_in_its_slot_too_is_one_unlock() -> N
     here.time.jump(SLOT_MS / 1000)
     here.hears(here.token())
     here.lock.admission.look_again(10)
-    assert here.lock.journal.kinds() == [EventKind.REFUSAL, EventKind.UNLOCK]
+    assert here.lock.journal.kinds() == [EventKind.WAITING, EventKind.UNLOCK]
+
+
+async def test_an_early_token_that_does_not_verify_is_refused_and_takes_no_guests_place() -> None:
+    here = Listening()
+    genuine = here.token(slots_later=1)
+    here.hears(genuine)
+    entry = here.lock.verifier._entries[here.sessions[0].session_id.raw]
+    entry.session = replace(entry.session, scheme=Mismatched(entry.session))
+    here.hears(genuine)
+    assert here.lock.journal.kinds() == [EventKind.WAITING, EventKind.REFUSAL]
+    assert here.lock.journal.reasons() == [Reason.EARLY]
+
+
+async def test_a_guest_of_whom_more_must_be_heard_waits_and_then_opens() -> None:
+    here = Listening(rules=Rules(smoothing=Smoothing(3)))
+    for _ in range(4):
+        here.hears(here.token())
+        await here.lock.clock.pass_(SLOT_MS / 1000)
+    assert here.lock.journal.kinds()[:2] == [EventKind.WAITING, EventKind.UNLOCK]
+    assert here.lock.journal.reasons(EventKind.WAITING) == [Reason.NOT_NEAR]
+    assert here.lock.journal.reasons() == []
+
+
+async def test_a_guest_who_stays_far_is_told_as_waiting_and_then_as_not_near() -> None:
+    here = Listening(rules=Rules(smoothing=Smoothing(3)))
+    for _ in range(6):
+        here.hears(here.token(), rssi_dbm=-90)
+        await here.lock.clock.pass_(SLOT_MS / 1000)
+    assert here.lock.journal.kinds() == [EventKind.WAITING, EventKind.REFUSAL]
+    assert here.lock.journal.reasons() == [Reason.NOT_NEAR]
+    assert here.lock.journal.events[-1].severity is Severity.INFO
 
 
 async def test_early_tokens_are_kept_for_a_bounded_number_and_judged_in_pieces() -> None:
@@ -190,6 +226,7 @@ async def test_early_tokens_are_kept_for_a_bounded_number_and_judged_in_pieces()
         pass
     let_in = here.lock.journal.of(EventKind.UNLOCK) + here.lock.journal.of(EventKind.HELD_BACK)
     assert len(let_in) == 1024
+    assert here.lock.journal.reasons() == [Reason.EARLY] * (1500 - 1024)
 
 
 def test_every_reason_has_words() -> None:
