@@ -46,5 +46,10 @@ def test_a_daemon_is_a_user_of_its_own_and_root_nowhere(unit: str) -> None:
     assert not [line for line in commands if re.match(r"Exec\w+=[-@:]*[+!]", line)]
 
 
+@pytest.mark.parametrize("unit", ROLES)
+def test_a_daemon_that_grows_without_bound_takes_only_itself_along(unit: str) -> None:
+    assert {"MemoryMax=256M", "TasksMax=64"} <= set(settings(unit))
+
+
 def test_every_door_of_a_machine_is_caged_as_the_only_one_would_be() -> None:
     assert settings("blelock-lock@.service") == settings("blelock-lock.service")
