@@ -12,11 +12,11 @@ ON_THE_HOUSE: Final = ("issuer", "lock")
 RADIO: Final = {"issuer": "beacon", "lock": "scan"}
 """The part of each daemon that hangs on Bluetooth."""
 
-_START: Final = (
-    "systemctl show blelock-{role} --property ExecMainStartTimestampMonotonic --value; "
-    "systemctl show blelock-{role} --property ActiveEnterTimestampMonotonic --value; "
-    "awk '/^(Rss|Pss|Private_Dirty):/ {{print $2}}' "
-    "/proc/$(systemctl show blelock-{role} --property MainPID --value)/smaps_rollup"
+_FIGURES: Final = (
+    "show() {{ systemctl show blelock-{role} --property $1 --value; }}; "
+    "show ExecMainStartTimestampMonotonic; show ActiveEnterTimestampMonotonic; "
+    "awk '/^(Rss|Pss):/ {{print $2}}' /proc/$(show MainPID)/smaps_rollup; "
+    "cat /sys/fs/cgroup/system.slice/blelock-{role}.service/memory.{{peak,max}}"
 )
 
 
@@ -61,11 +61,11 @@ async def _both(machine: Machine, kind: str, after: str, seconds: float) -> list
 
 async def figures(machine: Machine, role: str) -> str:
     """How long the daemon took to READY when it was last started, and its memory now."""
-    told = (await machine.run(_START.format(role=role))).split()
-    began_us, ready_us, rss_kib, pss_kib, dirty_kib = map(int, told)
+    told = (await machine.run(_FIGURES.format(role=role))).split()
+    began_us, ready_us, rss_kib, pss_kib, peak, most = map(int, told)
     return (
-        f"READY after {(ready_us - began_us) / 1e6:.1f} s, {rss_kib / 1024:.1f} MiB resident,"
-        f" {pss_kib / 1024:.1f} MiB of it by share, {dirty_kib / 1024:.1f} MiB its own"
+        f"READY after {(ready_us - began_us) / 1e6:.1f} s, RSS {rss_kib / 1024:.1f} MiB,"
+        f" PSS {pss_kib / 1024:.1f} MiB, at most {peak / 2**20:.1f} of {most / 2**20:.0f} MiB"
     )
 
 
