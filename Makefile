@@ -6,6 +6,7 @@ export PYTHON
 ARGS ?=
 RELEASE ?= bookworm trixie
 SCENARIOS ?=
+SECONDS ?= 20
 RUN := .venv/bin/python
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env)
 # Most tests wait for a radio or a process: four at a time are twice as fast, on two cores too. What ARGS
@@ -13,7 +14,7 @@ AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env)
 ABREAST := $(if $(ARGS),,-n 4)
 COVERAGE := $(if $(ARGS),,--cov --cov-report=term)
 
-.PHONY: help venv demo test test-packaged bare-test attack mutate bench deb stdeb lintian piuparts deb-test vm-test clean
+.PHONY: help venv demo test test-packaged bare-test attack fuzz mutate bench deb stdeb lintian piuparts deb-test vm-test clean
 
 help: ## this list
 	@echo "usage: make TARGET [ARGS='...']"
@@ -40,6 +41,10 @@ bare-test: ## demo and test on bare Debian root file systems; RELEASE='bookworm 
 attack: ## every attack on the protocol, and what was accepted of it; ARGS=--help
 	@build-aux/prepare test
 	@$(RUN) -m tests.attack $(ARGS)
+
+fuzz: ## hostile bytes that a fuzzer makes up, for SECONDS on each target; ARGS=--help
+	@build-aux/prepare fuzz
+	@$(RUN) -m tests.attack.fuzz --seconds $(SECONDS) $(ARGS)
 
 mutate: ## take out every check of the protocol, one at a time: a test must fail; ARGS: files
 	@build-aux/prepare test

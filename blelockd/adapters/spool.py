@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 from blelockd.protocol.errors import Malformed
 from blelockd.protocol.ids import SessionId
 from blelockd.protocol.instants import Instant, Slot
-from blelockd.protocol.v2.reports import Event, EventType
+from blelockd.protocol.v2.reports import Event, EventType, UpType, decode_body
 from blelockd.services.ports import SpoolDamaged, SpoolFailed
 
 FILE: Final = "events.db"
@@ -211,10 +211,16 @@ def _row(event: Event) -> tuple[bytes | int, ...]:
 
 
 def _event(row: tuple[bytes, int, int, bytes, int, int, int]) -> Event:
-    """Raises ValueError."""
+    """Raises ValueError, or Malformed, where the row is no event that can be told."""
     epoch, counter, kind, session_id, slot, rssi_dbm, time_ms = row
     session = SessionId(session_id)
-    return Event(epoch, counter, EventType(kind), session, Slot(slot), rssi_dbm, Instant(time_ms))
+    event = Event(epoch, counter, EventType(kind), session, Slot(slot), rssi_dbm, Instant(time_ms))
+    try:
+        body = event.encode()
+    except OverflowError as error:
+        raise ValueError("a number that no event has") from error
+    decode_body(UpType.EVENT, body)
+    return event
 
 
 def _synchronise(directory: Path) -> None:

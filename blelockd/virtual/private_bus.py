@@ -22,6 +22,7 @@ _CONFIGURATION: Final = """<!DOCTYPE busconfig PUBLIC
   <listen>unix:path={socket}</listen>
   <auth>EXTERNAL</auth>
   <policy context="default">
+    <allow user="*"/>
     <allow send_destination="*" eavesdrop="false"/>
     <allow receive_sender="*"/>
     <allow own="*"/>

@@ -20,6 +20,7 @@ from tests.attack import (
     damage,
     downgrade,
     key_files,
+    local_user,
     signatures,
     skew,
 )
@@ -33,6 +34,7 @@ ATTACKS: Final[tuple[Attack, ...]] = (
     *crowd.ATTACKS,
     *skew.ATTACKS,
     *key_files.ATTACKS,
+    *local_user.ATTACKS,
 )
 NAMES: Final = tuple(dict.fromkeys(attack.name for attack in ATTACKS))
 

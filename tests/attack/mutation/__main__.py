@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 import hypothesis  # noqa: F401 - in memory before the mutants' processes are forked
-import pytest_asyncio  # noqa: F401
+import pytest  # noqa: F401
 from cryptography.hazmat.primitives.asymmetric import rsa  # noqa: F401
 from rich.console import Console
 from rich.table import Table

@@ -15,6 +15,7 @@ from typing import Final
 from tests.attack.mutation.mutants import Mutant
 
 LONGEST_SECONDS: Final = 240.0
+_PASSED, _FAILED, _INTERRUPTED = 0, 1, 2  # the last: an import failed
 _OPTIONS: Final = ("-x", "-q", "-p", "no:xdist", "-p", "no:cacheprovider", "-p", "no:pytest_cov")
 
 
@@ -38,12 +39,16 @@ def _green(root: Path, tests: Sequence[str]) -> bool:
     process.start()
     here.close()
     try:
-        return bool(there.poll(LONGEST_SECONDS) and there.recv() == 0)
-    except EOFError:  # it died
-        return False
+        return bool(there.poll(LONGEST_SECONDS)) and _is_green(there.recv())
     finally:
         process.kill()
         process.join()
+
+
+def _is_green(status: int) -> bool:
+    if status not in (_PASSED, _FAILED, _INTERRUPTED):
+        raise RuntimeError(f"pytest itself failed, with exit status {status}")
+    return status == _PASSED
 
 
 def _run(answer: Connection, root: Path, tests: Sequence[str]) -> None:
