@@ -16,12 +16,14 @@ from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import yaml
 
 from blelockd.adapters import keyring
+from blelockd.adapters.keyring import GSK, IEK, ISK, LEK, LSK
 from blelockd.virtual.broker import Broker, Terms, running_broker
 from blelockd.virtual.host import Host
 from blelockd.virtual.hosts import VirtualAir
@@ -32,6 +34,17 @@ GONE_SECONDS: Final = 10.0
 LONGEST_LINE_BYTES: Final = 1 << 20
 
 Settings = Mapping[str, Any]
+_OF_VERSION_1: Final[Mapping[str, Settings]] = {
+    "issuer": {"locks": {LOCK_ID: None}},
+    "lock": {"slot_seconds": 3},
+    "guest": {"issuer": {"public_key": "issuer.pub"}},
+}
+_GENEROUS: Final = {
+    "requests_per_second": 100,
+    "burst": 100,
+    "requests_per_guest_per_minute": 600,
+    "requests_per_guest_per_hour": 6000,
+}
 T = TypeVar("T")
 
 
@@ -184,6 +197,16 @@ def _is(event: Told, kind: str, fields: Settings) -> bool:
     return event.kind == kind and all(event.fields.get(k) == v for k, v in fields.items())
 
 
+async def _in_threads(*work: Callable[[], T]) -> list[T]:
+    """What each comes to; a thread that still writes when this is cancelled is waited for."""
+    working = asyncio.gather(*map(asyncio.to_thread, work))
+    try:
+        return await asyncio.shield(working)
+    except asyncio.CancelledError:
+        await working
+        raise
+
+
 def command(role: str) -> str:
     """The command of a role: where BLELOCK_COMMANDS says, as the package of the demo does, else
     beside the Python that runs this, or on the path.
@@ -212,45 +235,35 @@ class Stage:
     async def make_keys(self, bits: int = 2048, guests: Sequence[str] = ("guest",)) -> None:
         """Generate the key of each party and give each the public keys that it must know."""
         names = {"issuer": "issuer.pem", LOCK_ID: "lock.pem", **dict.fromkeys(guests, "guest.pem")}
-        making = asyncio.gather(
-            *(
-                asyncio.to_thread(keyring.generate, self.keys(party) / name, bits)
-                for party, name in names.items()
-            )
-        )
-        try:
-            issuer, lock, *_ = await asyncio.shield(making)
-        except asyncio.CancelledError:
-            await making  # a thread that still writes would leave files behind
-            raise
+        making = (partial(keyring.generate, self.keys(p) / name, bits) for p, name in names.items())
+        issuer, lock, *_ = await _in_threads(*making)
         keyring.import_public(lock, self.keys("issuer") / "locks" / f"{LOCK_ID}.pub")
         for party in (LOCK_ID, *guests):
             keyring.import_public(issuer, self.keys(party) / "issuer.pub")
 
-    def settings(self, role: str) -> dict[str, Any]:
+    async def make_own_keys(self, guests: Sequence[str] = ("guest",)) -> None:
+        """What installing does on each machine: its own keys; nobody knows another's yet."""
+        version_2 = {"issuer": (ISK, IEK), LOCK_ID: (LEK, LSK), **dict.fromkeys(guests, (GSK,))}
+        version_1 = {"issuer": "issuer.pem", LOCK_ID: "lock.pem"}
+        of_2 = (partial(key.make, self.keys(p)) for p, own in version_2.items() for key in own)
+        of_1 = (partial(keyring.generate, self.keys(p) / n, 2048) for p, n in version_1.items())
+        await _in_threads(*of_2, *of_1)
+
+    def settings(self, role: str, *, compat_v1: bool = False) -> dict[str, Any]:
         """A working configuration of that role here, to be changed as the play wants."""
-        common = {"compat_v1": True, "journal": {"summary_seconds": 1}}
-        mqtt = {"host": self.broker.host, "port": self.broker.port}
-        if role == "issuer":
-            limits = {
-                "requests_per_second": 100,
-                "burst": 100,
-                "requests_per_guest_per_minute": 600,
-                "requests_per_guest_per_hour": 6000,
-            }
-            own = {
-                "mqtt": mqtt,
-                "locks": {LOCK_ID: None},
-                "limits": limits,
-                "state_directory": str(self.directory / "issuer" / "state"),
-            }
-        elif role == "lock":
-            own = {"mqtt": mqtt, "lock_id": LOCK_ID, "slot_seconds": 3}
-        else:
-            retry = {"first_seconds": 0.5, "longest_seconds": 3}
-            own = {"locks": [LOCK_ID], "issuer": {"public_key": "issuer.pub"}, "retry": retry}
         keys = self.keys(LOCK_ID if role == "lock" else role)
-        return {**common, "keys_directory": str(keys), **own}
+        common = {"compat_v1": compat_v1, "journal": {"summary_seconds": 1}}
+        own = {**common, "keys_directory": str(keys), **self._own_settings(role)}
+        return {**own, **_OF_VERSION_1[role]} if compat_v1 else own
+
+    def _own_settings(self, role: str) -> dict[str, Any]:
+        mqtt = {"host": self.broker.host, "port": self.broker.port}
+        state = {"state_directory": str(self.directory / role / "state")}
+        if role == "issuer":
+            return {"mqtt": mqtt, "limits": dict(_GENEROUS), **state}
+        if role == "lock":
+            return {"mqtt": mqtt, "lock_id": LOCK_ID, **state}
+        return {"locks": [LOCK_ID], "retry": {"first_seconds": 0.5, "longest_seconds": 3}}
 
     def daemon(self, role: str, host: Host, settings: Settings | None = None) -> DaemonProcess:
         """A daemon of that role on `host`, not yet started."""

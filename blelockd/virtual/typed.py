@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 from asyncio.subprocess import PIPE
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -20,22 +21,45 @@ class CommandFailed(AssertionError):
     """A command did not end well; the text has what it told."""
 
 
-async def type_in(role: str, *argv: str | Path, host: Host | None = None, answers: str = "") -> str:
-    """`blelock-ROLE ARGV`, with `answers` on standard input; what it prints.
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a command printed, and what it remarked on standard error."""
+
+    printed: str
+    remarks: str
+
+
+async def run(role: str, *argv: str | Path, host: Host | None = None, answers: str = "") -> Said:
+    """`blelock-ROLE ARGV`, with `answers` on standard input; gone if this is cancelled.
 
     `host` is whose Bluetooth it may use. Raises CommandFailed.
     """
     words = [command(role), *map(str, argv)]
-    environment = dict(os.environ) if host is None else host.environment()
     process = await asyncio.create_subprocess_exec(
-        *words, env=environment, stdin=PIPE, stdout=PIPE, stderr=PIPE
+        *("setpriv", "--pdeathsig", "KILL", "--", *words),
+        env=dict(os.environ) if host is None else host.environment(),
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=PIPE,
+        start_new_session=True,
     )
-    async with asyncio.timeout(COMMAND_SECONDS):
-        told, complaints = await process.communicate(answers.encode())
+    try:
+        async with asyncio.timeout(COMMAND_SECONDS):
+            printed, remarks = await process.communicate(answers.encode())
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    said = Said(printed.decode(errors="replace"), remarks.decode(errors="replace"))
     if process.returncode:
-        said = (told + complaints).decode(errors="replace")
-        raise CommandFailed(f"{' '.join(words)} ended with {process.returncode}:\n{said}")
-    return told.decode()
+        told = said.printed + said.remarks
+        raise CommandFailed(f"{' '.join(words)} ended with {process.returncode}:\n{told}")
+    return said
+
+
+async def type_in(role: str, *argv: str | Path, host: Host | None = None, answers: str = "") -> str:
+    """As run; what it prints."""
+    return (await run(role, *argv, host=host, answers=answers)).printed
 
 
 async def introduce(issuer: Path, lock: Path) -> None:
@@ -56,7 +80,11 @@ async def introduce(issuer: Path, lock: Path) -> None:
 
 async def invite(issuer: Path, person: str, *grant: str) -> str:
     """The code to type of a fresh invite for that person."""
-    told = await type_in("issuer", "guest", "invite", person, *grant, "--config", issuer)
+    return code_in(await type_in("issuer", "guest", "invite", person, *grant, "--config", issuer))
+
+
+def code_in(told: str) -> str:
+    """The code to type in what `guest invite` told; raises CommandFailed."""
     found = TYPED_CODE.search(told)
     if found is None:
         raise CommandFailed(f"no code to type in:\n{told}")

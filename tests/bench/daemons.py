@@ -107,7 +107,7 @@ async def _starts(
         path = scenery.directory / f"{role}.notify"
         notified.bind(str(path))
         for left in reversed(range(count)):
-            daemon = scenery.daemon(role, host)
+            daemon = scenery.daemon(role, host, scenery.settings(role, compat_v1=True))
             begun = loop.time()
             await daemon.start(NOTIFY_SOCKET=str(path))
             async with asyncio.timeout(_READY_SECONDS):

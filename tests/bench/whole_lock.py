@@ -74,7 +74,10 @@ async def whole_lock(sessions: int) -> AsyncIterator[WholeLock]:
         bus_stamps, lock_stamps = (scenery.directory / f"{end}.stamps" for end in ("bus", "lock"))
         with _environment({stamping_bluetoothd.STAMPS: str(bus_stamps)}):
             host = await _host(scenery.air)
-        settings: dict[str, Any] = {**scenery.settings("lock"), "journal": {"summary_seconds": 60}}
+        settings: dict[str, Any] = {
+            **scenery.settings("lock", compat_v1=True),
+            "journal": {"summary_seconds": 60},
+        }
         config = scenery.daemon("lock", host, settings).config
         lock = _StampingLock("lock", host, config)
         scenery.daemons.append(lock)

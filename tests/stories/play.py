@@ -35,7 +35,7 @@ class Play:
         self.guest = self._daemon("guest", changes)
 
     def _daemon(self, role: str, changes: Changes) -> DaemonProcess:
-        settings = self.stage.settings(role)
+        settings = self.stage.settings(role, compat_v1=True)
         if role != "issuer":
             settings["slot_seconds"] = SLOT_SECONDS
         if role == "lock":

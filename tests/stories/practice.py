@@ -63,7 +63,7 @@ class Practice:
         self.host = host
         self.manager = manager
         self.unit = f"blelock-{role}"
-        self.settings = scenery.settings(role)
+        self.settings = scenery.settings(role, compat_v1=True)
         self.path = scenery.directory / f"{role}.yaml"
         self.keys = scenery.keys(LOCK_ID if role == "lock" else role)
         self.switches = scenery.directory / "rfkill"

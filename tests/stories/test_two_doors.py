@@ -23,7 +23,7 @@ async def test_one_guest_opens_two_doors_with_one_advertisement() -> None:
     async with playing(changes) as play:
         house = await play.air.add_host("annex")
         play.air.set_rssi("guest", "annex", NEAR_DBM)
-        settings = play.stage.settings("lock")
+        settings = play.stage.settings("lock", compat_v1=True)
         settings.update(lock_id=SECOND, slot_seconds=SLOT_SECONDS)
         annex = play.stage.daemon("lock", house, settings)
         await annex.start()

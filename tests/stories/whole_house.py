@@ -27,17 +27,12 @@ class WholeHouse:
         self.guest = self._daemon("guest", changes)
 
     def _daemon(self, role: str, changes: Mapping[str, Any]) -> DaemonProcess:
-        settings = {**self.stage.settings(role), "compat_v1": False}
-        for of_version_1 in ("locks", "slot_seconds", "issuer"):
-            settings.pop(of_version_1, None)
+        settings = self.stage.settings(role)
         if role == "issuer":
             settings["session"] = {"slot_seconds": SLOT_SECONDS}
         elif role == "lock":
             settings["slot_seconds"] = SLOT_SECONDS
             settings["strike"] = {"hold_seconds": 0.2, "rearm_seconds": REARM_SECONDS}
-            settings["state_directory"] = str(self.stage.directory / "lock-state")
-        else:
-            settings["locks"] = [LOCK_ID]
         settings.update(changes.get(role, {}))
         return self.stage.daemon(role, self.hosts[role], settings)
 

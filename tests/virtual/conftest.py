@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import AsyncIterator
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,3 +34,13 @@ async def _forget_bleaks_bus() -> None:
     bus = getattr(manager, "_bus", None)
     if bus is not None:
         await disconnect(bus)
+
+
+@pytest.fixture
+def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where the demo may leave nothing. Its path is short, for sockets must fit into it."""
+    directory = Path(tempfile.mkdtemp(prefix="demo-"))
+    monkeypatch.setenv("TMPDIR", str(directory))
+    monkeypatch.setattr(tempfile, "tempdir", str(directory))
+    yield directory
+    shutil.rmtree(directory)

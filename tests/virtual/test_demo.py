@@ -1,4 +1,4 @@
-"""The demo, played to the end, spoilt by real means, and broken off: nothing of it is ever left."""
+"""The demo, played to the end, and broken off: nothing of it is ever left."""
 
 from __future__ import annotations
 
@@ -7,71 +7,33 @@ import io
 import os
 import pty
 import re
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
+from asyncio.subprocess import PIPE, STDOUT
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from blelockd.virtual.demo import EXIT_CANNOT_START, EXIT_OK, EXIT_STUMBLED
+from blelockd.virtual.demo import EXIT_CANNOT_START, EXIT_OK
 from blelockd.virtual.demo.encore import stay
-from blelockd.virtual.demo.evening import Evening
 from blelockd.virtual.demo.narrator import Narrator
 from blelockd.virtual.demo.performance import SCENES, perform
-from blelockd.virtual.demo.play import Outcome, Play, Scene
-from blelockd.virtual.demo.visitor import visiting
+from blelockd.virtual.demo.play import Play
+from blelockd.virtual.demo.version_1 import VERSION_1
+from tests.fakes.waiting import until
+from tests.virtual.theatre import (
+    COLUMNS,
+    PATIENCE_SECONDS,
+    assert_nothing_is_left,
+)
 
 DEMO: Final = (sys.executable, "-m", "blelockd.virtual.demo")
-PATIENCE_SECONDS: Final = 120
-COLUMNS: Final = 80
 BARE: Final = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "NO_COLOR": "1"}
 CTRL_C: Final = b"\x03"
 
 pytestmark = pytest.mark.timeout(2 * PATIENCE_SECONDS)
-
-
-@pytest.fixture
-def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Where the demo may leave nothing. Its path is short, for sockets must fit into it."""
-    directory = Path(tempfile.mkdtemp(prefix="demo-"))
-    monkeypatch.setenv("TMPDIR", str(directory))
-    monkeypatch.setattr(tempfile, "tempdir", str(directory))
-    yield directory
-    shutil.rmtree(directory)
-
-
-def processes_of(place: Path) -> list[str]:
-    """Who runs with that temporary directory, but for this process."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            environment = (process / "environ").read_bytes().split(b"\0")
-            command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-        except OSError:
-            continue  # it has just ended, or is another user's
-        if f"TMPDIR={place}".encode() in environment and int(process.name) != os.getpid():
-            found.append(command)
-    return found
-
-
-def assert_nothing_is_left(place: Path) -> None:
-    assert not processes_of(place)
-    assert not list(place.iterdir())
-
-
-def assert_only_logs_are_left(place: Path, told: str) -> None:
-    (logs,) = place.iterdir()
-    assert [str(logs)] == re.findall(r"every process are in (\S+)", told)
-    assert '"event":"unlock"' in (logs / "lock.log").read_text()
-    names = {path.stem for path in logs.glob("*.log")}
-    assert names >= {"issuer", "lock", "guest", "mosquitto", "bluetoothd-lock"}
-    assert not list(logs.rglob("*.pem"))
-    assert not processes_of(place)
 
 
 # --- to the end ----------------------------------------------------------------------------------
@@ -97,7 +59,7 @@ def test_every_scene_ends_as_it_should_and_nothing_is_left(place: Path) -> None:
 async def test_a_lock_that_scans_passively_plays_as_well(place: Path) -> None:
     output = io.StringIO()
     narrator = Narrator(output, width=COLUMNS)
-    performance = await perform(narrator, scenes=SCENES[:4], is_passive=True)
+    performance = await perform(narrator, scenes=SCENES[:6], is_passive=True)
     assert performance.is_good, output.getvalue()
 
 
@@ -124,30 +86,41 @@ def test_what_is_missing_is_named_with_its_remedy(place: Path) -> None:
     assert_nothing_is_left(place)
 
 
-async def test_what_is_printed_to_be_typed_opens_the_door(place: Path) -> None:
+async def typed(output: io.StringIO, pattern: str) -> str:
+    """Type what was printed; what it tells."""
+    line = re.search(rf"^  ({pattern}.*)$", output.getvalue(), re.M)
+    assert line is not None, output.getvalue()
+    shell = await asyncio.create_subprocess_shell(line.group(1), stdout=PIPE, stderr=STDOUT)
+    told, _ = await shell.communicate()
+    return told.decode()
+
+
+async def test_what_is_printed_to_be_typed_does_what_it_says(place: Path) -> None:
+    """Version 1, which the last scene turned on, is off again by then."""
     output, leave = io.StringIO(), asyncio.Event()
-    typed, typing = os.pipe()
+    typing, hand = os.pipe()
 
     async def encore(play: Play) -> None:
-        staying = asyncio.create_task(stay(play, leave, typed))
-        play.mark()
-        await play.told(play.cast.issuer, "reloaded", "the issuer to read its file again")
-        os.write(typing, b"visitor 0.5\nvisitor nowhere\n")
-        command = re.search(r"^  (DBUS_SYSTEM_BUS_ADDRESS=.* unlock .*)$", output.getvalue(), re.M)
-        assert command is not None
-        unlock = await asyncio.create_subprocess_shell(command.group(1))
+        staying = asyncio.create_task(stay(play, leave, typing))
+        lock = play.cast.lock
         try:
-            received = await play.told(play.cast.lock, "session-received", "the session")
+            await until(lambda: "Here: `guest 0.5`" in output.getvalue())
+            os.write(hand, b"visitor 0.5\nvisitor nowhere\n")
+            unlocking = asyncio.create_task(typed(output, "DBUS_SYSTEM_BUS_ADDRESS=.* unlock "))
+            received = await play.told(lock, "session-received", "the session")
             await play.opens(received.fields["session"], "the door to open for what was typed")
-            os.close(typing)
+            assert "acknowledged" in await typed(output, ".* guest suspend Bob")
+            assert "may not open" in await typed(output, "DBUS_SYSTEM_BUS_ADDRESS=.* unlock ")
+            assert "guest-suspended" in await typed(output, ".* audit ")
+            os.close(hand)
+            await unlocking
         finally:
-            await unlock.wait()
             leave.set()
             await staying
 
     narrator = Narrator(output, width=COLUMNS)
-    performance = await perform(narrator, scenes=SCENES[:1], encore=encore)
-    os.close(typed)
+    performance = await perform(narrator, scenes=(*SCENES[:2], VERSION_1), encore=encore)
+    os.close(typing)
     assert performance.is_good, output.getvalue()
     assert "visitor   > is 0.5 m from the door: -49 dBm there" in output.getvalue()
     assert "understands `PHONE METRES`" in output.getvalue()
@@ -155,72 +128,10 @@ async def test_what_is_printed_to_be_typed_opens_the_door(place: Path) -> None:
     assert_nothing_is_left(place)
 
 
-# --- spoilt --------------------------------------------------------------------------------------
-
-
-async def test_a_lock_that_opens_to_weak_signals_spoils_the_play(place: Path) -> None:
-    output = io.StringIO()
-    changes = {"lock": {"rssi_threshold_dbm": -100}}
-    status = await Evening(Narrator(output, width=COLUMNS), changes=changes).run()
-    assert status == EXIT_STUMBLED
-    assert f"0 of {len(SCENES)} scenes ended as they should" in output.getvalue()
-    told = " ".join(output.getvalue().split())
-    assert "expected the lock to refuse the token from 00:1B:DC:00:00:03 as too-far" in told
-    assert re.search(r"but blelock-lock told .*unlock: lock_01 opens", told)
-    assert_only_logs_are_left(place, told)
-
-
-async def test_an_unlock_that_no_scene_expects_spoils_the_play(place: Path) -> None:
-    """Somebody with a good session passes by, in a scene that is about something else."""
-
-    async def interrupted(play: Play) -> Outcome:
-        play.walk("visitor", 0.5)
-        async with visiting(play.cast, lambda _line: None):
-            await play.told(play.cast.lock, "unlock", "the door to open")
-        return Outcome("nothing of note")
-
-    output = io.StringIO()
-    scenes = (SCENES[0], Scene("Another scene", "Nobody is expected.", interrupted), *SCENES[1:])
-    performance = await perform(Narrator(output, width=COLUMNS), scenes=scenes)
-    first, second, *others = performance.played
-    assert first.outcome is not None
-    assert second.stumble is not None
-    assert second.stumble.expected == "the door to stay shut"
-    assert not any(other.outcome or other.stumble for other in others)
-    assert "not played" in output.getvalue()
-
-
-async def test_a_daemon_that_dies_spoils_the_play(place: Path) -> None:
-    async def deadly(play: Play) -> Outcome:
-        await play.cast.issuer.stop(signal.SIGKILL)
-        return Outcome("nobody has noticed")
-
-    output = io.StringIO()
-    scene = Scene("A death", "The issuer is gone.", deadly)
-    performance = await perform(Narrator(output, width=COLUMNS), scenes=(scene,))
-    assert not performance.is_good
-    assert "expected blelock-issuer to go on running" in output.getvalue()
-
-
-async def test_a_scene_that_never_ends_is_ended(
-    place: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def endless(play: Play) -> Outcome:
-        nobody: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        return await nobody
-
-    monkeypatch.setattr("blelockd.virtual.demo.performance.LONGEST_SCENE_SECONDS", 0.1)
-    output = io.StringIO()
-    scene = Scene("Waiting", "Nobody comes.", endless)
-    performance = await perform(Narrator(output, width=COLUMNS), scenes=(scene,))
-    assert not performance.is_good
-    assert "but TimeoutError: it took too long" in output.getvalue()
-
-
 # --- broken off ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("scene", ["Protocol v1", "1  A guest", "4  A stranger"])
+@pytest.mark.parametrize("scene", ["Protocol v2", "1  Issuer", "2  Two", "6  Bob"])
 def test_sigterm_leaves_no_process_and_no_directory(place: Path, scene: str) -> None:
     with subprocess.Popen(DEMO, stdout=subprocess.PIPE, text=True) as demo:
         assert demo.stdout is not None

@@ -17,19 +17,20 @@ from blelockd.virtual.demo import EXIT_CANNOT_START
 NEEDED: Final = {"dbus-daemon": "dbus-daemon", "mosquitto": "mosquitto", "setpriv": "util-linux"}
 
 ABOUT: Final = """\
-Plays the whole system live, in scenes: an issuer, a lock and a guest's phone,
-each a real daemon started through its own command, a real broker, and an
-attacker. BlueZ, the radio and the door are simulated. It takes half a minute,
-needs no Bluetooth, touches nothing outside a temporary directory and the
-loopback, and leaves nothing behind; after a `kill -9` the next run tidies up."""
+Plays the whole system live, in scenes: an issuer, a lock and the phones of
+two guests, each a real program started through its own command, a real broker,
+and an attacker. BlueZ, the radio and the door are simulated. It takes less than
+a minute, needs no Bluetooth, touches nothing outside a temporary directory and
+the loopback, and leaves nothing behind; after a `kill -9` the next run tidies
+up."""
 
 MORE: Final = """\
 what is seen:
-  seconds since the start, who (issuer, lock, guest, visitor; attacker, demo),
-  and what happened. After > stands what the demo does; all else is what the
-  programs tell by themselves. Each scene ends with a verdict, and the play
-  with a table of what happened and what was measured. Long lines go on below
-  themselves; nothing is cut off.
+  seconds since the start, who (operator, issuer, lock, guest, visitor;
+  attacker, demo), and what happened. After > stands what the demo does or
+  types; all else is what the programs tell by themselves. Each scene ends with
+  a verdict, and the play with a table of what happened and what was measured.
+  Long lines go on below themselves; nothing is cut off.
 
 exit status:
   0    every scene ended as it should

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -24,6 +25,7 @@ from blelockd.virtual.hosts import VirtualAir
 COMPANY_ID: Final = 0xFFFF
 LOUD_DBM: Final = -45
 BROKER_SECONDS: Final = 5.0
+CLOCKS_DIFFER_SECONDS: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,10 @@ class Recorded:
     token: bytes
     at: float
     unix_seconds: float
+
+
+def _slot(recorded: Recorded, slot_seconds: int) -> int:
+    return int((recorded.unix_seconds + CLOCKS_DIFFER_SECONDS) // slot_seconds)
 
 
 class AirRecorder:
@@ -58,8 +64,8 @@ class AirRecorder:
         return self._recorded.get(host, ())
 
     def in_slot(self, host: str, slot: int, slot_seconds: int) -> Recorded | None:
-        """What that phone first sent during `slot`."""
-        return next((r for r in self.of(host) if int(r.unix_seconds // slot_seconds) == slot), None)
+        """The last that this phone began to send during `slot`, its clock a little ahead or not."""
+        return next((r for r in reversed(self.of(host)) if _slot(r, slot_seconds) == slot), None)
 
     def new_address(self) -> str:
         """An address that nobody has, and that the attacker had not before.
@@ -85,18 +91,40 @@ class AirRecorder:
         self._air.replay(advert, LOUD_DBM)
 
 
+@dataclass(frozen=True, slots=True)
+class Overheard:
+    """A message at the broker, and when it came (event loop)."""
+
+    topic: str
+    payload: bytes
+    at: float
+
+    def is_on(self, topic: str, kind: int | None = None) -> bool:
+        """Whether it is on that topic and, where that is asked, of that type of version 2."""
+        return self.topic == topic and (kind is None or self.payload[3:4] == bytes([kind]))
+
+
 class BrokerSpy:
-    """link.Errand: hears every session message, and publishes what it likes."""
+    """link.Errand: hears every message to and from locks, and publishes what it likes.
+
+    Its own messages are not among what it hears.
+    """
 
     greeting: Final = Greeting(clean_start=True)
-    subscriptions: Final[Sequence[Subscription]] = (Subscription("locks/+/session"),)
+    subscriptions: Final[Sequence[Subscription]] = (
+        Subscription("locks/+/session"),
+        Subscription("locks/+/v2/down"),
+        Subscription("locks/+/v2/up"),
+    )
 
     def __init__(self, broker: Broker) -> None:
         settings = BrokerSettings("spy", broker.host, broker.port)
         self._link = Link(settings, self, self._on_link)
         self._is_up = asyncio.Event()
         self._news = asyncio.Event()
-        self._heard: list[tuple[float, bytes]] = []
+        self._heard: list[Overheard] = []
+        self._own: Counter[bytes] = Counter()
+        self.published: set[bytes] = set()
 
     async def run(self) -> None:
         """Listen until cancelled."""
@@ -107,12 +135,16 @@ class BrokerSpy:
         async with asyncio.timeout(BROKER_SECONDS):
             await self._is_up.wait()
 
-    async def session_after(self, at: float) -> tuple[float, bytes]:
-        """The first session message since `at`, and when it came. Raises TimeoutError."""
+    def log(self, topic: str, kind: int | None = None) -> list[Overheard]:
+        """What has come on that topic, of that type where one is asked for."""
+        return [each for each in self._heard if each.is_on(topic, kind)]
+
+    async def first(self, topic: str, kind: int | None = None, *, since: float = 0.0) -> Overheard:
+        """The first such message since then. Raises TimeoutError."""
         async with asyncio.timeout(BROKER_SECONDS):
             while True:
-                for heard in self._heard:
-                    if heard[0] >= at:
+                for heard in self.log(topic, kind):
+                    if heard.at >= since:
                         return heard
                 self._news.clear()
                 await self._news.wait()
@@ -122,6 +154,8 @@ class BrokerSpy:
         async with asyncio.timeout(BROKER_SECONDS):
             await self._is_up.wait()
             connection = self._link.connection
+            self._own[payload] += 1
+            self.published.add(payload)
             answer = None if connection is None else connection.publish(topic, payload)
             outcome = None if answer is None else await answer
         if not isinstance(outcome, int):
@@ -144,7 +178,10 @@ class BrokerSpy:
 
     def take(self, topic: str, payload: bytes, retained: bool) -> None:
         """Keep it."""
-        self._heard.append((asyncio.get_running_loop().time(), payload))
+        if self._own[payload]:
+            self._own[payload] -= 1
+            return
+        self._heard.append(Overheard(topic, payload, asyncio.get_running_loop().time()))
         self._news.set()
 
     def take_unreadable(self) -> None:

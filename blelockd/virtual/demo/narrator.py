@@ -27,7 +27,8 @@ STYLES: Final = {
     "guest": "green",
     "visitor": "magenta",
     "attacker": "red",
-    "demo": "blue",
+    "operator": "blue",
+    "demo": "bright_black",
 }
 WHO_WIDTH: Final = max(map(len, STYLES))
 LARGEST_TEXT_BYTES: Final = 2000  # a daemon's message has at most 1000
@@ -36,7 +37,14 @@ LEGEND_WIDTH: Final = 10
 
 _SESSION_ID: Final = re.compile(r"\b([0-9a-f]{6})[0-9a-f]{26}\b")
 _PLAIN: Final = (("…", ".."), ("→", "->"), ("✔", "ok"), ("✘", "FAILED"))
-_UNTOLD: Final = {"started", "stopping", "compat-v1"}
+_UNTOLD: Final = {
+    "started",
+    "stopping",
+    "audit-signed",
+    "door",  # what the lock has told the audience already
+    "lock-status",
+    "session-delivered",
+}
 _UNCOUNTED: Final = {
     Counted.REPEATED_ADVERT,
     Counted.STILL_PRESENT,

@@ -15,28 +15,52 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from blelockd.virtual.demo import at_the_broker, at_the_door
+from blelockd.virtual.demo import (
+    at_the_broker,
+    at_the_door,
+    enrolment,
+    outage,
+    reboots,
+    revocation,
+    version_1,
+)
 from blelockd.virtual.demo.cast import Cast, Changes, cast
 from blelockd.virtual.demo.narrator import Narrator
 from blelockd.virtual.demo.play import Outcome, Play, Played, Scene, Stumble, tried
 from blelockd.virtual.demo.reviews import show_table
 
-SCENES: Final[Sequence[Scene]] = (*at_the_door.SCENES, *at_the_broker.SCENES)
+SCENES: Final[Sequence[Scene]] = (
+    *enrolment.SCENES,
+    at_the_door.WALK_UP,
+    at_the_door.REPLAYED_AT_ONCE,
+    at_the_door.REPLAYED_LATER,
+    at_the_broker.BY_HAND,  # the session that then has to end, and what fills its time
+    at_the_broker.WITHHELD,
+    at_the_door.STRANGER,
+    at_the_door.TOO_FAR,
+    at_the_broker.FORGED,
+    at_the_broker.EXPIRED,
+    revocation.STOLEN,
+    reboots.REPLAYED,
+    reboots.FALSE_TIME,
+    outage.OUTAGE,
+    version_1.VERSION_1,
+)
 SETTLING_SECONDS: Final = 0.4
 LONGEST_SCENE_SECONDS: Final = 60.0
 
 PROLOGUE: Final = (
-    "blelock, live: an issuer, a lock at a door, and two phones that fetch sessions and open it.",
+    "blelock, live: an issuer, a lock at a door, and the phones of Ada and Bob, who may open it.",
     "Real: the programs, D-Bus, the broker, every byte. Simulated: BlueZ, the radio, the door.",
-    "Protocol v1 is on: it gives a key to whoever asks. Fit to try, not to guard a door.",
+    "Protocol v2: guests are invited, all is sealed and signed, and nothing opens a door twice.",
 )
 
 LEGEND: Final = {
     "12.3": "seconds since the start",
-    "guest": "who: issuer, lock, guest (a phone), visitor (a second phone), attacker, or demo",
-    ">": "what the demo has them do; without it, what a program tells by itself",
+    "guest": "who: operator, issuer, lock, guest (Ada's phone), visitor (Bob's), attacker, demo",
+    ">": "what the demo has them do, or type; without it, what a program tells by itself",
     "-60 dBm": "how loud the lock hears a phone: -50 is near, -80 is far",
-    "47cf83": "a session, by the beginning of its id",
+    "47cf83": "a session, or a guest, by the beginning of its id",
 }
 
 Encore = Callable[[Play], Awaitable[None]]
@@ -93,7 +117,7 @@ async def perform(
 
 async def _play(play: Play, scenes: Sequence[Scene]) -> tuple[Played, ...]:
     try:
-        await tried(_curtain_up(play), "the issuer and the lock to start")
+        await tried(_curtain_up(play), "the issuer to start")
     except Stumble as stumble:
         _tell(play.narrator, stumble)
         return (Played(scenes[0], stumble=stumble), *map(Played, scenes[1:]))
@@ -124,18 +148,11 @@ async def _act(play: Play, scene: Scene) -> Outcome:
 
 
 async def _curtain_up(play: Play) -> None:
-    """Start the issuer and the lock, and wait until they stand."""
+    """Start the issuer, and wait until it stands. The lock is not introduced to it yet."""
     cast = play.cast
     await cast.issuer.start()
-    await cast.lock.start()
-    for daemon, part in (
-        (cast.issuer, "broker"),
-        (cast.issuer, "beacon"),
-        (cast.lock, "broker"),
-        (cast.lock, "scan"),
-    ):
-        expected = f"blelock-{daemon.role} to have its {part}"
-        await play.told(daemon, "link-up", expected, part=part)
+    for part in ("broker", "beacon"):
+        await play.up(cast.issuer, part)
     await cast.spy.ready()
 
 

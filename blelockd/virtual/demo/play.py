@@ -108,6 +108,16 @@ class Play:
 
         return await self.until(daemon, first, expected, seconds)
 
+    async def up(self, daemon: DaemonProcess, part: str, seconds: float = PATIENCE_SECONDS) -> Told:
+        """That part of the daemon comes up in this scene, or comes back. Raises Stumble."""
+
+        def first(events: Sequence[Told]) -> Told | None:
+            kinds = ("link-up", "link-regained")
+            return next((e for e in events if e.kind in kinds and _has(e, {"part": part})), None)
+
+        expected = f"the {part} of blelock-{daemon.role} to be up"
+        return await self.until(daemon, first, expected, seconds)
+
     async def until(
         self,
         daemon: DaemonProcess,
@@ -211,7 +221,7 @@ async def tried(what: Awaitable[T], doing: str) -> T:
     """What `what` comes to; whatever the world does to it instead becomes a Stumble."""
     try:
         return await what
-    except (TimeoutError, RuntimeError, OSError) as error:
+    except (TimeoutError, RuntimeError, OSError, NotTold) as error:
         told = str(error) or "it took too long"
         raise Stumble(doing, f"{type(error).__name__}: {told}") from error
 
