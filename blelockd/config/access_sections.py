@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final, Protocol
 
 from blelockd.config.access_kinds import (
@@ -30,8 +31,15 @@ _PATH_LOSS: Final = or_off(whole(1, MOST_PATH_LOSS_DB, "dB"))
 _LIFETIME: Final = or_off(whole(10, LONGEST_LIFETIME_SECONDS, "seconds"))
 
 
+class Intent(StrEnum):
+    """Whether it is enough to come by."""
+
+    ANY = "any"
+    REQUIRED = "required"
+
+
 class Limiting(Protocol):
-    """A section that has the three limits."""
+    """A section that has the limits."""
 
     @property
     def lifetime_seconds(self) -> int | None: ...
@@ -42,10 +50,18 @@ class Limiting(Protocol):
     @property
     def path_loss_max_db(self) -> int | None: ...
 
+    @property
+    def intent(self) -> Intent: ...
+
 
 def limits_of(section: Limiting) -> Limits:
     """As the policy has them."""
-    return Limits(section.lifetime_seconds, section.rssi_min_dbm, section.path_loss_max_db)
+    return Limits(
+        section.lifetime_seconds,
+        section.rssi_min_dbm,
+        section.path_loss_max_db,
+        section.intent is Intent.REQUIRED,
+    )
 
 
 def lifetime_limit() -> int | None:
@@ -80,6 +96,17 @@ def path_loss_limit() -> int | None:
     )
 
 
+def intent_asked() -> Intent:
+    """Whether the guest must mean it."""
+    return option(
+        Intent.ANY,
+        one_of(Intent),
+        "required: the door opens only to who asks for it there and then, `blelock-guest unlock`; "
+        "a guest daemon that runs in a pocket does not open it. any: whoever comes near with a "
+        "session.",
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PersonConfig:
     """A person whom rules may name."""
@@ -88,6 +115,7 @@ class PersonConfig:
     lifetime_seconds: int | None = lifetime_limit()
     rssi_min_dbm: int | None = rssi_limit()
     path_loss_max_db: int | None = path_loss_limit()
+    intent: Intent = intent_asked()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +126,7 @@ class LockAccess:
     lifetime_seconds: int | None = lifetime_limit()
     rssi_min_dbm: int | None = rssi_limit()
     path_loss_max_db: int | None = path_loss_limit()
+    intent: Intent = intent_asked()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +202,7 @@ class RuleConfig:
     lifetime_seconds: int | None = lifetime_limit()
     rssi_min_dbm: int | None = rssi_limit()
     path_loss_max_db: int | None = path_loss_limit()
+    intent: Intent = intent_asked()
 
     def conflicts(self) -> Iterator[Conflict]:
         """It is about somebody and somewhere, and its dates are in order."""

@@ -24,7 +24,7 @@ from tests.fakes import enrolled as cast
 HOUSE = """{
   time_zone: Europe/Berlin,
   people: {Ada: {rssi_min_dbm: -75}, Bob: {path_loss_max_db: 12}},
-  locks: {front: {}, back: {}},
+  locks: {front: {}, back: {intent: required}},
   rules: {
     closed: {who: [everyone], locks: [everywhere], allow: false, hours: [00:00-05:00]},
     home: {who: [Ada], locks: [front]},
@@ -58,6 +58,8 @@ def test_yes_names_the_rule_its_line_and_what_a_session_may_be(house: Home) -> N
     )
     _, told = asked(house, "Ada", "front", "--at", "2026-07-01 05:00")
     assert "until Wed 2026-07-01 05:05 CEST at most, heard at -75 dBm or louder" in told
+    _, told = asked(house, "Ada", "back", "--at", "2026-07-01 05:30")
+    assert "meant by hand, `blelock-guest unlock`" in told
 
 
 def test_no_names_the_rule_that_keeps_out(house: Home) -> None:

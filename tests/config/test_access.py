@@ -117,6 +117,20 @@ def test_holidays_and_limits_of_people_and_locks_are_the_policys() -> None:
     assert policy.locks == {FRONT: Limits(path_loss_max_db=20), BACK: Limits(), SHED: Limits()}
 
 
+def test_intent_may_be_asked_of_a_person_at_a_lock_and_by_a_rule() -> None:
+    text = """access:
+  people: {Ada: {intent: required}, Bob: {intent: any}}
+  locks: {front: {intent: required}}
+  rules: {in: {who: [Bob], locks: [front], intent: required}}
+"""
+    policy = IssuerConfig.from_yaml(text, "issuer.yaml").access.policy()
+    asks = Limits(intent_required=True)
+    assert policy.people == {"Ada": asks, "Bob": Limits()}
+    assert (policy.locks, policy.rules[0].limits) == ({FRONT: asks}, asks)
+    (error,) = errors(text.replace("Bob: {intent: any}", "Bob: {intent: yes}"))
+    assert error.expected == "one of any, required"
+
+
 def test_rules_stay_in_the_order_of_the_file() -> None:
     text = house("zz: {who: [Ada], locks: [front]}\naa: {who: [everyone], locks: [everywhere]}")
     policy = IssuerConfig.from_yaml(text, "issuer.yaml").access.policy()

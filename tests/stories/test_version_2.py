@@ -49,6 +49,27 @@ async def test_a_session_once_by_hand_opens_too() -> None:
         assert f"to {LOCK_ID} for" in await unlocking
 
 
+async def test_a_door_that_asks_for_intent_opens_by_hand_and_to_nobody_in_passing() -> None:
+    access = {"locks": {LOCK_ID: {"intent": "required"}}}
+    async with whole_house({"issuer": {"access": access}}) as house:
+        await house.enrol()
+        house.walk_up()
+        await house.guest.start()
+        obtained = await house.guest.told("session-obtained")
+        assert "blelock-guest unlock" in obtained.message
+        since = len(house.lock.events)
+        unlocking = asyncio.ensure_future(
+            typed.type_in(
+                *("guest", "unlock", LOCK_ID, "--seconds", "8", "--config", house.guest.config),
+                host=house.hosts["guest"],
+            )
+        )
+        unlock = await house.unlocks(since)
+        await unlocking
+        assert unlock.fields["session"] != obtained.fields["session"]
+        assert [told.kind for told in house.lock.events].count("unlock") == 1
+
+
 async def test_a_guest_that_is_suspended_is_refused_at_once_and_let_in_by_no_token() -> None:
     async with whole_house() as house:
         await house.enrol()

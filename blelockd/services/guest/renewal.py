@@ -61,9 +61,22 @@ class Renewal:
                 await self._wait_after(failure, backoff)
                 continue
             backoff.reset()
-            self._presence.carry(carried)
-            self._obtained(carried.session)
+            self._carry(carried)
             await self._rest(self._seconds_to_renewal(carried))
+
+    def _carry(self, carried: Carried) -> None:
+        """Show it at the door, unless that opens only to a person who means it."""
+        session = carried.session
+        until = f"session until {session.not_after // MS_PER_SECOND}"
+        if session.intent_required:
+            self._presence.drop(self._lock_id)
+            by_hand = f"opens by hand only: blelock-guest unlock {self._lock_id}"
+            self._part.up(f"{until}, {by_hand}")
+            self._obtained(session, f"obtained, and not shown: {self._lock_id} {by_hand}")
+        else:
+            self._presence.carry(carried)
+            self._part.up(until)
+            self._obtained(session, "obtained")
 
     def _seconds_to_renewal(self, carried: Carried) -> float:
         """At `renew_before_seconds` before the end, or at half the life of a short session."""
@@ -99,12 +112,11 @@ class Renewal:
     def _wall_ahead_ms(self) -> float:
         return self._clock.now() - self._clock.monotonic_seconds() * MS_PER_SECOND
 
-    def _obtained(self, session: Session) -> None:
-        self._part.up(f"session until {session.not_after // MS_PER_SECOND}")
+    def _obtained(self, session: Session, words: str) -> None:
         self._journal.record(
             Event(
                 EventKind.SESSION_OBTAINED,
-                f"session {session.session_id} for {self._lock_id} obtained",
+                f"session {session.session_id} for {self._lock_id} {words}",
                 Severity.NOTICE,
                 {
                     "session": session.session_id,

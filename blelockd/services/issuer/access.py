@@ -47,6 +47,7 @@ class Limits:
     lifetime_seconds: int | None = None
     rssi_min_dbm: int | None = None
     path_loss_max_db: int | None = None
+    intent_required: bool = False
 
     def with_(self, other: Limits) -> Limits:
         """The stricter of both in each."""
@@ -54,6 +55,7 @@ class Limits:
             _least(self.lifetime_seconds, other.lifetime_seconds),
             _most(self.rssi_min_dbm, other.rssi_min_dbm),
             _least(self.path_loss_max_db, other.path_loss_max_db),
+            self.intent_required or other.intent_required,
         )
 
 

@@ -93,4 +93,5 @@ def _terms(lock_id: LockId, decision: Allowed, usual: UsualTerms) -> Terms:
         rssi_min_dbm=rssi_min_dbm,
         path_loss_max_db=limits.path_loss_max_db or 0,
         max_uses=min(decision.uses_left, MOST_USES),
+        intent_required=limits.intent_required,
     )

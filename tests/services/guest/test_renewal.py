@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
+from blelockd.protocol.ids import LockId
+from blelockd.protocol.instants import Instant
 from blelockd.services.events import EventKind
+from blelockd.services.guest.provisioning import Carried, Progress, ProvisioningLimits
 from blelockd.services.guest.renewal import RenewalPolicy
 from blelockd.services.issuer.issuance import IssuancePolicy
 from tests.fakes.central import FakePeripheral
@@ -13,6 +17,7 @@ from tests.fakes.clock import FakeTime, settle
 from tests.fakes.house import GuestSide, IssuerSide
 from tests.fakes.keys import LOCK, LOCK_ID
 from tests.fakes.outlet import FakeOutlet
+from tests.fakes.sessions import a_session
 from tests.fakes.waiting import running
 
 
@@ -58,6 +63,36 @@ async def test_a_session_that_was_obtained_is_carried_and_told() -> None:
         assert here.guest.presence.carried() == [LOCK_ID]
         assert (event.fields["not_after"], event.fields["lock"]) == (end, LOCK_ID)
         assert str(here.guest.part) == f"session up: session until {end}"
+
+
+class Strict:
+    """Provisioning of sessions that open by hand only, while `by_hand`."""
+
+    def __init__(self, now: Callable[[], Instant]) -> None:
+        self._now = now
+        self.limits = ProvisioningLimits()
+        self.by_hand = True
+
+    async def obtain(self, lock_id: LockId, _progress: Progress = print) -> Carried:
+        """A session of five minutes."""
+        session = a_session(1, lock_id=lock_id, at=self._now())
+        return Carried(replace(session, intent_required=self.by_hand), self._now)
+
+
+async def test_a_session_that_opens_by_hand_only_is_not_shown_in_passing() -> None:
+    here = Evening()
+    strict = here.guest.renewal._provisioning = Strict(lambda: here.time.now)
+    async with here.running():
+        assert here.guest.presence.carried() == []
+        assert "opens by hand only: blelock-guest unlock lock_01" in str(here.guest.part)
+        (event,) = here.guest.journal.of(EventKind.SESSION_OBTAINED)
+        assert "not shown" in event.message
+        strict.by_hand = False
+        await here.time.pass_(241.0)
+        assert here.guest.presence.carried() == [LOCK_ID]
+        strict.by_hand = True
+        await here.time.pass_(241.0)
+        assert here.guest.presence.carried() == []
 
 
 async def test_a_short_session_is_renewed_at_half_its_life() -> None:

@@ -133,6 +133,24 @@ def test_a_rule_that_always_forbids_forbids_at_every_time() -> None:
     assert (refused.rule, refused.code) == ("lost", RefusalCode.NOT_ALLOWED)
 
 
+@pytest.mark.parametrize("where", ["person", "lock", "rule"])
+def test_intent_is_asked_where_person_lock_or_rule_asks_for_it(where: str) -> None:
+    asks = Limits(intent_required=True)
+    rule = replace(FAMILY, limits=asks if where == "rule" else Limits())
+    house = replace(
+        policy(rule),
+        people={"Ada": asks if where == "person" else Limits()},
+        locks={FRONT: asks if where == "lock" else Limits()},
+    )
+    assert allowed(decide(house, asked())).limits.intent_required
+    assert not allowed(decide(policy(FAMILY), asked())).limits.intent_required
+
+
+def test_a_lock_that_asks_for_intent_asks_it_of_who_has_a_grant_too() -> None:
+    house = replace(policy(), locks={FRONT: Limits(intent_required=True)})
+    assert allowed(decide(house, asked(grant=Grant(None)))).limits.intent_required
+
+
 # --- the guest's own grant ---------------------------------------------------------------------
 
 

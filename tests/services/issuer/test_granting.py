@@ -48,7 +48,7 @@ async def test_guest_and_lock_have_the_same_session_when_the_guest_is_answered(
 
 
 async def test_the_terms_are_what_the_policy_and_the_configuration_say(tmp_path: Path) -> None:
-    limits = Limits(60, -66, 50)
+    limits = Limits(60, -66, 50, intent_required=True)
     policy = Policy((Rule("mornings", frozenset({"mara"}), limits=limits),))
     here = Premises(tmp_path / "store", policy=policy)
     here.rules = replace(here.rules, usual=UsualTerms(300, 2000))
@@ -59,6 +59,7 @@ async def test_the_terms_are_what_the_policy_and_the_configuration_say(tmp_path:
         (terms,) = (session.terms for session in lock.sessions.values())
     assert terms.not_after == here.clock.now() + 60_000
     assert (terms.rssi_min_dbm, terms.path_loss_max_db, terms.slot_ms) == (-66, 50, 2000)
+    assert terms.intent_required
     assert not terms.lock_has_it
 
 
