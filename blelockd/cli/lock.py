@@ -8,6 +8,7 @@ from typing import Final
 
 from blelockd.adapters.keyring import LEK, LSK, Keyring
 from blelockd.cli import frame
+from blelockd.cli.calibrate import calibrate
 from blelockd.cli.cards import card, trust
 from blelockd.cli.configuration import Role, check_config
 from blelockd.cli.doctor import doctor
@@ -46,6 +47,7 @@ COMMANDS: Final = (
     run(ROLE, "Take sessions from the issuer, listen for tokens, and open to each of them once."),
     doctor(ROLE),
     status(ROLE),
+    calibrate(ROLE),
     check_config(ROLE),
     keygen(
         ROLE,

@@ -12,8 +12,9 @@ from blelockd.adapters.bluez.controller import Controller
 from blelockd.adapters.bluez.observer import Observer, ScanMode
 from blelockd.adapters.keyring import KeyFileMissing, Keyring
 from blelockd.adapters.mqtt import LockInbox
+from blelockd.adapters.signal_feed import SignalFeed
 from blelockd.config import BindAddress, LockConfig
-from blelockd.protocol.verifier import Rules, Verifier
+from blelockd.protocol.verifier import Rules, Verdict, Verifier
 from blelockd.roles.broker import broker_settings, report_to
 from blelockd.roles.daemon import Daemon, ReloadRefused, Work
 from blelockd.roles.lock_v1 import VersionOne, intake_limits, lock_identity
@@ -29,7 +30,8 @@ from blelockd.services.lock.enrolled import EnrolledLock
 from blelockd.services.lock.intake import LockIdentity
 from blelockd.services.lock.judges import Judges, Now
 from blelockd.services.lock.ledger import Ledger, NoLedger
-from blelockd.services.ports import StrikeFailed
+from blelockd.services.lock.signals import signal_of
+from blelockd.services.ports import Sighting, StrikeFailed
 
 _ROLL_SECONDS: Final = 0.2
 _SESSIONS_PER_PIECE: Final = 32  # some 0.2 ms of hashing between two looks at the air
@@ -96,6 +98,7 @@ class LockRole:
             clock,
             ledger,
             quiet_seconds=config.journal.summary_seconds,
+            on_judged=self._show,
         )
         self._inbox = LockInbox(
             broker_settings(config.mqtt),
@@ -107,6 +110,7 @@ class LockRole:
             on_arrival=self._v2.arrive if self._v2 is not None else lambda: None,
         )
         self._radio = RadioKeeper(config.adapter, daemon.liveness.part("scan"), clock)
+        self._signals = SignalFeed(config.state_directory / str(config.lock_id))
 
     def work(self) -> Work:
         """What the daemon shall run."""
@@ -117,6 +121,7 @@ class LockRole:
                 ("scan", lambda: self._radio.run(self._listen)),
                 ("door", self._door.run),
                 ("slots", self._roll_slots),
+                ("signals", self._signals.run),
                 *(task for version in versions if version is not None for task in version.tasks()),
             ),
             reload=self._reload,
@@ -139,6 +144,11 @@ class LockRole:
             controller, mode, scan.company_id, self._admission.on_sighting
         ) as observer:
             yield observer.alive
+
+    def _show(self, sighting: Sighting, verdict: Verdict) -> None:
+        """To who calibrates."""
+        if self._signals.is_watched and (signal := signal_of(sighting, verdict)) is not None:
+            self._signals.tell(signal)
 
     async def _roll_slots(self) -> None:
         """Index the tokens of coming slots, and judge those that waited for this one, a few

@@ -42,7 +42,7 @@ async def unlock(config: GuestConfig, lock_id: LockId, *, seconds: float, tell: 
     clock = SystemClock()
     presence = Presence(_NoJournal(), clock)
     way = provisioning(config, Keyring(config.keys_directory), clock, intent=True)
-    async with _adapter(config.adapter, tell) as controller:
+    async with ready_adapter(config.adapter, tell) as controller:
         try:
             carried = await way.obtain(lock_id, tell)
         except ProvisioningFailed as failed:
@@ -76,7 +76,7 @@ def _rounded(seconds: float) -> str:
 
 
 @asynccontextmanager
-async def _adapter(name: str, tell: Tell) -> AsyncIterator[Controller]:
+async def ready_adapter(name: str, tell: Tell) -> AsyncIterator[Controller]:
     """The adapter, ready; raises LinkDown with the cause when it is not within the time."""
     bus = await Bus.connect()
     controller = Controller(bus, name)

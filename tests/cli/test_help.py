@@ -33,7 +33,7 @@ OF_ITS_OWN: Final = {
         *(f"lock {verb}" for verb in ("add", "list", "remove")),
         *(f"guest {verb}" for verb in ("invite", "list", "show", "suspend", "resume", "remove")),
     },
-    "lock": {"card", "trust"},
+    "lock": {"calibrate", "card", "trust"},
     "guest": {"enrol", "unlock"},
 }
 

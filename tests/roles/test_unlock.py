@@ -31,7 +31,7 @@ async def an_adapter(*_: object) -> AsyncIterator[None]:
 async def attempt(monkeypatch: pytest.MonkeyPatch, issuer: FakePeripheral | None) -> list[str]:
     """Unlock with that issuer in range; returns the steps told."""
     guest, steps = GuestSide(FakeTime(), issuer), list[str]()
-    monkeypatch.setattr(unlock_module, "_adapter", an_adapter)
+    monkeypatch.setattr(unlock_module, "ready_adapter", an_adapter)
     monkeypatch.setattr(unlock_module, "provisioning", lambda *_, **__: guest.provisioning)
     await unlock(CONFIG, LOCK_ID, seconds=1, tell=steps.append)
     return steps

@@ -43,7 +43,8 @@ class ScanMode(StrEnum):
 
 
 class Observer:
-    """Scans on one adapter for adverts with manufacturer data of `company_id`.
+    """Scans on one adapter for adverts with manufacturer data of `company_id`: for all there are,
+    and actively, where that is None; their payload is empty then.
 
     `async with observer` begins and ends the scan; alive() must be asked every few seconds
     meanwhile. Nothing else in the process may use bleak. `on_sighting` must not raise.
@@ -53,7 +54,7 @@ class Observer:
         self,
         controller: Controller,
         mode: ScanMode,
-        company_id: int,
+        company_id: int | None,
         on_sighting: Callable[[Sighting], None],
         *,
         silence_seconds: float = SILENCE_SECONDS,
@@ -123,7 +124,8 @@ class Observer:
             raise RadioDown(
                 Cause.NO_EXPERIMENTAL, "bluetoothd offers no passive scanning on this adapter"
             )
-        if self._mode is not ScanMode.ACTIVE and has_monitors:
+        may_be_passive = self._mode is not ScanMode.ACTIVE and self._company_id is not None
+        if may_be_passive and has_monitors:
             try:
                 return await _Scan.begin(self._controller, heard, self._company_id)
             except RadioDown as down:
@@ -137,7 +139,7 @@ class Observer:
 
         def heard(device: BLEDevice, advertisement: AdvertisementData) -> None:
             self._callbacks += 1
-            payload = advertisement.manufacturer_data.get(company_id)
+            payload = _payload(advertisement, company_id)
             if payload is None:
                 return
             if not _is_address(device.address):
@@ -146,6 +148,10 @@ class Observer:
             on_sighting(Sighting(payload, device.address, _rssi_dbm(advertisement.rssi)))
 
         return heard
+
+
+def _payload(advertisement: AdvertisementData, company_id: int | None) -> bytes | None:
+    return b"" if company_id is None else advertisement.manufacturer_data.get(company_id)
 
 
 def _is_address(told: object) -> bool:

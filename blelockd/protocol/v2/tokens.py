@@ -85,7 +85,7 @@ class V2Tokens:
     def claims(self, payload: bytes) -> Claims:
         """What the first two bytes of `payload` say."""
         return Claims(
-            int.from_bytes(payload[1:2], "big", signed=True),
+            stated_power_dbm(payload),
             bool(payload[0] & _INTENT),
             bool(payload[0] & _ANSWERS_CHALLENGE),
         )
@@ -99,6 +99,11 @@ class V2Tokens:
         tagged = b"T" + first + self._lock_hash + _moment(slot) + challenge
         tag = hmac.digest(self._token_key, tagged, "sha256")[:_TAG_BYTES]
         return Token(first + self.index_key(slot) + tag)
+
+
+def stated_power_dbm(payload: bytes) -> int:
+    """How strong the guest says that it is at 1 m; to be believed once the token has verified."""
+    return int.from_bytes(payload[1:2], "big", signed=True)
 
 
 def _moment(slot: Slot) -> bytes:

@@ -9,12 +9,13 @@ one decision follows, or none if they go away.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
 from blelockd.protocol.ids import SessionId
 from blelockd.protocol.instants import MS_PER_SECOND, Instant
-from blelockd.protocol.verifier import Admit, Reason, Refuse
+from blelockd.protocol.verifier import Admit, Reason, Refuse, Verdict
 from blelockd.services.deadlines import Deadlines
 from blelockd.services.events import Event, EventKind, Severity, of_session
 from blelockd.services.lock.door import Door, Presented
@@ -54,6 +55,10 @@ _WAITS: Final = {
 }
 
 
+OnJudged = Callable[[Sighting, Verdict], None]
+"""Hears of each advert with a token that a session knows, and of the verdict; never waits."""
+
+
 class Admission:
     """The lock's walk from the air to the strike."""
 
@@ -67,6 +72,7 @@ class Admission:
         ledger: Ledger,
         *,
         quiet_seconds: float = 60.0,
+        on_judged: OnJudged = lambda _sighting, _verdict: None,
     ) -> None:
         self._judge = judges.judge
         self._ledger = ledger
@@ -75,6 +81,7 @@ class Admission:
         self._tally = tally
         self._clock = clock
         self.quiet_seconds = quiet_seconds
+        self._on_judged = on_judged
         self._told: OrderedDict[tuple[bytes, Reason, bool], float] = OrderedDict()
         self._early: OrderedDict[bytes, tuple[Refuse, Sighting]] = OrderedDict()
         self._early_until = Deadlines()
@@ -82,6 +89,11 @@ class Admission:
     def on_sighting(self, sighting: Sighting) -> None:
         """Judge one advertisement and act on the verdict."""
         verdict, now = self._judge(sighting)
+        if verdict.session_id is not None:
+            self._on_judged(sighting, verdict)
+        self._act(sighting, verdict, now)
+
+    def _act(self, sighting: Sighting, verdict: Verdict, now: Instant) -> None:
         if isinstance(verdict, Admit):
             self._admit(verdict)
             return
@@ -101,7 +113,7 @@ class Admission:
         for session_id in due:
             kept = self._early.pop(session_id, None)
             if kept is not None:
-                self.on_sighting(kept[1])
+                self._act(kept[1], *self._judge(kept[1]))
         return len(due)
 
     def _wait(
