@@ -150,6 +150,8 @@ class _Checking:
             parts.append(f"{limits.path_loss_max_db} dB lost on the way or less")
         if limits.intent_required:
             parts.append("meant by hand, `blelock-guest unlock`")
+        if limits.challenge_mode:
+            parts.append("in answer to the lock")
         if decision.uses_left:
             parts.append(f"{decision.uses_left} more times")
         return f"{self._rule(decision.rule)} lets them in\n  a session: {', '.join(parts)}"

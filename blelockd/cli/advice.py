@@ -109,6 +109,8 @@ def _of_version_2(attempt: Attempt) -> dict[Obstacle, str]:
         "blelock-guest enrol`;\nor it asked too often: wait a minute, then try again",
         Obstacle.LOCK_OFFLINE: "see that the lock runs and reaches its broker: `journalctl -u "
         "blelock-lock` there",
+        Obstacle.LOCK_UNABLE: "this door is to open to answers only (`challenge: true` in "
+        "issuer.yaml): set\n`challenge_seconds` in the lock's lock.yaml and restart it",
         Obstacle.LIFETIME: ask,
         Obstacle.REVOKED: ask,
         Obstacle.OUTSIDE_SCHEDULE: f"come back at another hour, or\n{ask}",

@@ -183,7 +183,8 @@ COMMANDS: Final = (
         about="Find the issuer, get a session for LOCK_ID and show its tokens for a while. The "
         "lock only listens: whether the door opened is seen at the door and in the lock's "
         "journal. That somebody asks for it by hand is told to the lock, and a door with `intent: "
-        "required` opens to nothing else.",
+        "required` opens to nothing else. Where the policy has `challenge: true`, it listens for "
+        "the lock's question first, and its tokens answer it.",
         example="blelock-guest unlock lock_01 --seconds 10",
         run=_unlock,
         add_arguments=_add_unlock_arguments,

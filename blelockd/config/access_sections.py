@@ -53,6 +53,9 @@ class Limiting(Protocol):
     @property
     def intent(self) -> Intent: ...
 
+    @property
+    def challenge(self) -> bool: ...
+
 
 def limits_of(section: Limiting) -> Limits:
     """As the policy has them."""
@@ -61,6 +64,7 @@ def limits_of(section: Limiting) -> Limits:
         section.rssi_min_dbm,
         section.path_loss_max_db,
         section.intent is Intent.REQUIRED,
+        section.challenge,
     )
 
 
@@ -107,6 +111,17 @@ def intent_asked() -> Intent:
     )
 
 
+def challenge_asked() -> bool:
+    """Whether the guest must answer the lock."""
+    return option(
+        False,
+        flag(),
+        "true: the lock asks, and only tokens that answer it open: none that was made ahead does. "
+        "The lock needs `challenge_seconds` in its lock.yaml, else such a session is refused; the "
+        "guest opens by hand, `blelock-guest unlock`.",
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PersonConfig:
     """A person whom rules may name."""
@@ -116,6 +131,7 @@ class PersonConfig:
     rssi_min_dbm: int | None = rssi_limit()
     path_loss_max_db: int | None = path_loss_limit()
     intent: Intent = intent_asked()
+    challenge: bool = challenge_asked()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +143,7 @@ class LockAccess:
     rssi_min_dbm: int | None = rssi_limit()
     path_loss_max_db: int | None = path_loss_limit()
     intent: Intent = intent_asked()
+    challenge: bool = challenge_asked()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,6 +220,7 @@ class RuleConfig:
     rssi_min_dbm: int | None = rssi_limit()
     path_loss_max_db: int | None = path_loss_limit()
     intent: Intent = intent_asked()
+    challenge: bool = challenge_asked()
 
     def conflicts(self) -> Iterator[Conflict]:
         """It is about somebody and somewhere, and its dates are in order."""

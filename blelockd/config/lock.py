@@ -231,6 +231,14 @@ class LockConfig(RoleConfig):
         reloads=True,
         seed=("AUTHORIZED_PHONES",),
     )
+    challenge_seconds: int | None = option(
+        None,
+        or_off(whole(2, 600, "seconds")),
+        "Ask a new question so often, in a beacon of this lock's own, for guests whose sessions "
+        "want it (`challenge: true` in issuer.yaml); an answer to this question and to the one "
+        "before it counts. Off: nothing is asked, and such sessions are refused.",
+        example="10",
+    )
     nearness: NearnessConfig = section(NearnessConfig, "How near a guest must be.")
     only_listed_phones: bool = option(
         False, flag(), "Refuse every phone that is not listed above.", reloads=True

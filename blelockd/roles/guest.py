@@ -15,9 +15,9 @@ from blelockd.adapters.keyring import GSK, Keyring
 from blelockd.config import GuestConfig
 from blelockd.protocol.instants import MS_PER_SECOND
 from blelockd.protocol.v2.tokens import Presented
-from blelockd.roles.advert import advertisement
+from blelockd.roles.advert import advertisement, broadcasting
 from blelockd.roles.daemon import Daemon, Work
-from blelockd.roles.radio import Alive, RadioKeeper, alongside
+from blelockd.roles.radio import Alive, RadioKeeper
 from blelockd.roles.reload import Reloader
 from blelockd.roles.start import start
 from blelockd.services.guest.dialogue import Issuer
@@ -88,17 +88,8 @@ async def showing(
 ) -> AsyncIterator[Alive]:
     """`presence` on the air through that adapter while the context lasts."""
     broadcaster = LeBroadcaster(controller, advertisement(config.advertisement))
-    async with alongside(presence.run(broadcaster)) as task:
-
-        async def alive() -> None:
-            if task.done():
-                task.result()
-            if presence.on_air:
-                await broadcaster.alive()
-            else:
-                controller.require_ready()
-                await controller.bus.ping()
-
+    work = presence.run(broadcaster)
+    async with broadcasting(controller, broadcaster, work, lambda: presence.on_air) as alive:
         yield alive
 
 

@@ -18,7 +18,7 @@ from blelockd.protocol.verifier import Rules, Verdict, Verifier
 from blelockd.roles.broker import broker_settings, report_to
 from blelockd.roles.daemon import Daemon, ReloadRefused, Work
 from blelockd.roles.lock_v1 import VersionOne, intake_limits, lock_identity
-from blelockd.roles.lock_v2 import VersionTwo, enrolled_lock, holding_limits
+from blelockd.roles.lock_v2 import VersionTwo, enrolled_lock
 from blelockd.roles.radio import Alive, RadioKeeper
 from blelockd.roles.reload import Reloader
 from blelockd.roles.start import start
@@ -174,7 +174,7 @@ class LockRole:
         if self._v1 is not None:
             self._v1.intake.limits = intake_limits(new)
         if self._v2 is not None:
-            self._v2.holdings.limits = holding_limits(new)
+            self._v2.heed(new)
         self._door.use(strike)
         self._door.hold_seconds = new.strike.hold_seconds
         self._door.rearm_seconds = new.strike.rearm_seconds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from blelockd.adapters.clock import system_entropy
@@ -14,6 +15,7 @@ from blelockd.protocol.v2.down import EPOCH_BYTES
 from blelockd.protocol.v2.gate import Gate
 from blelockd.protocol.verifier import Rules, Verifier
 from blelockd.roles.daemon import Daemon, Task
+from blelockd.roles.lock_beacon import LockBeacon
 from blelockd.services.lock.correspondence import Correspondence
 from blelockd.services.lock.enrolled import EnrolledLock
 from blelockd.services.lock.event_delivery import EventDelivery
@@ -74,6 +76,10 @@ class VersionTwo:
             clock,
         )
         self.ear = Ear(topics.down(lock.lock_id), correspondence.on_envelope)
+        self._beacon = None
+        if config.challenge_seconds is not None:
+            part = liveness.part("challenge")
+            self._beacon = LockBeacon(config, config.challenge_seconds, self.verifier, part, clock)
         self.ledger = EventLedger(self._log, self.verifier)
 
     def tasks(self) -> tuple[Task, ...]:
@@ -84,7 +90,13 @@ class VersionTwo:
             ("events", self._keep_events),
             ("delivery", self._delivery.run),
             ("expiry", self._expire),
+            *(() if self._beacon is None else (("challenge", self._beacon.run),)),
         )
+
+    def heed(self, new: LockConfig) -> None:
+        """Take up what a running lock can: whether it asks questions is no part of that."""
+        asks = self.holdings.limits.asks_questions
+        self.holdings.limits = replace(holding_limits(new), asks_questions=asks)
 
     def arrive(self) -> None:
         """The link to the broker is up."""
@@ -115,4 +127,5 @@ def holding_limits(config: LockConfig) -> HoldingLimits:
         sessions_per_guest=limits.sessions_per_guest,
         longest_lifetime_ms=limits.lifetime_seconds * MS_PER_SECOND,
         one_guest=config.guests is Guests.ONE,
+        asks_questions=config.challenge_seconds is not None,
     )

@@ -9,6 +9,7 @@ from typing import Final
 
 from blelockd.adapters.bluez.bus import Bus
 from blelockd.adapters.bluez.controller import Controller
+from blelockd.adapters.bluez.observer import Observer, ScanMode
 from blelockd.adapters.clock import SystemClock
 from blelockd.adapters.keyring import Keyring
 from blelockd.config import GuestConfig
@@ -17,12 +18,14 @@ from blelockd.protocol.instants import MS_PER_SECOND
 from blelockd.roles.guest import provisioning, showing
 from blelockd.roles.radio import Alive
 from blelockd.services.events import Event
+from blelockd.services.guest.answering import Answering
 from blelockd.services.guest.presence import Presence
-from blelockd.services.guest.provisioning import ProvisioningFailed
+from blelockd.services.guest.provisioning import Carried, ProvisioningFailed
 from blelockd.services.ports import Clock, LinkDown
 
 _ADAPTER_SECONDS: Final = 10.0
 _CHECK_SECONDS: Final = 0.5
+_QUESTION_SECONDS: Final = 20.0
 
 Tell = Callable[[str], None]
 
@@ -52,14 +55,16 @@ async def unlock(config: GuestConfig, lock_id: LockId, *, seconds: float, tell: 
         left_seconds = carried.left_ms / MS_PER_SECOND
         session_id = carried.session.session_id
         tell(f"session {session_id} obtained, good for {_rounded(left_seconds)} s")
-        presence.carry(carried)
         began = clock.monotonic_seconds()
-        async with showing(presence, controller, config) as alive:
+        async with (
+            _readied(presence, carried, controller, config, tell),
+            showing(presence, controller, config) as alive,
+        ):
             tell(f"showing tokens to {lock_id} for {_rounded(min(seconds, left_seconds))} s")
-            await _show(presence, alive, clock, seconds)
+            await _show(carried, alive, clock, seconds)
         shown_seconds = clock.monotonic_seconds() - began
     return how_it_ended(
-        lock_id, presence.tokens_broadcast, shown_seconds, expired=not presence.carried()
+        lock_id, presence.tokens_broadcast, shown_seconds, expired=carried.left_ms <= 0
     )
 
 
@@ -100,8 +105,33 @@ async def ready_adapter(name: str, tell: Tell) -> AsyncIterator[Controller]:
         await bus.close()
 
 
-async def _show(presence: Presence, alive: Alive, clock: Clock, seconds: float) -> None:
+@asynccontextmanager
+async def _readied(
+    presence: Presence, carried: Carried, controller: Controller, config: GuestConfig, tell: Tell
+) -> AsyncIterator[None]:
+    """The session is shown: at once, or as soon as its lock has asked and as often as it asks."""
+    lock_id = carried.session.lock_id
+    if not carried.session.challenge_mode:
+        presence.carry(carried)
+        yield
+        return
+    answering = Answering(presence, carried)
+    company_id = config.advertisement.company_id
+    async with Observer(controller, ScanMode.AUTO, company_id, answering.on_sighting):
+        tell(f"{lock_id} opens to answers only: listening for its question")
+        try:
+            async with asyncio.timeout(_QUESTION_SECONDS):
+                await answering.heard.wait()
+        except TimeoutError:
+            raise LinkDown(
+                f"no question of {lock_id} was heard for {_QUESTION_SECONDS:g} s: go nearer to it"
+            ) from None
+        tell(f"answering {lock_id}")
+        yield
+
+
+async def _show(carried: Carried, alive: Alive, clock: Clock, seconds: float) -> None:
     until = clock.monotonic_seconds() + seconds
-    while presence.carried() and (left := until - clock.monotonic_seconds()) > 0:
+    while carried.left_ms > 0 and (left := until - clock.monotonic_seconds()) > 0:
         await alive()
         await clock.sleep(min(left, _CHECK_SECONDS))

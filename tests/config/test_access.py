@@ -131,6 +131,19 @@ def test_intent_may_be_asked_of_a_person_at_a_lock_and_by_a_rule() -> None:
     assert error.expected == "one of any, required"
 
 
+def test_a_challenge_may_be_asked_of_a_person_at_a_lock_and_by_a_rule() -> None:
+    text = """access:
+  people: {Ada: {challenge: true}, Bob: {}}
+  locks: {front: {challenge: true}}
+  rules: {in: {who: [Bob], locks: [front], challenge: true, intent: required}}
+"""
+    policy = IssuerConfig.from_yaml(text, "issuer.yaml").access.policy()
+    asks = Limits(challenge_mode=True)
+    assert policy.people == {"Ada": asks, "Bob": Limits()}
+    assert policy.locks == {FRONT: asks}
+    assert policy.rules[0].limits == asks.with_(Limits(intent_required=True))
+
+
 def test_rules_stay_in_the_order_of_the_file() -> None:
     text = house("zz: {who: [Ada], locks: [front]}\naa: {who: [everyone], locks: [everywhere]}")
     policy = IssuerConfig.from_yaml(text, "issuer.yaml").access.policy()

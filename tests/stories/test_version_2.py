@@ -70,6 +70,46 @@ async def test_a_door_that_asks_for_intent_opens_by_hand_and_to_nobody_in_passin
         assert [told.kind for told in house.lock.events].count("unlock") == 1
 
 
+async def test_a_lock_that_asks_opens_to_who_answers_and_to_nobody_in_passing() -> None:
+    changes = {
+        "issuer": {"access": {"locks": {LOCK_ID: {"challenge": True}}}},
+        "lock": {"challenge_seconds": 2},
+    }
+    async with whole_house(changes) as house:
+        await house.enrol()
+        await house.lock.told("link-up", part="challenge")
+        house.walk_up()
+        await house.guest.start()
+        obtained = await house.guest.told("session-obtained")
+        assert "blelock-guest unlock" in obtained.message
+        told = await typed.type_in(
+            *("guest", "unlock", LOCK_ID, "--seconds", "6", "--config", house.guest.config),
+            host=house.hosts["guest"],
+        )
+        assert f"answering {LOCK_ID}" in told
+        unlock = await house.unlocks()
+        assert unlock.fields["session"] != obtained.fields["session"]
+        kinds = [told.kind for told in house.lock.events]
+        assert kinds.count("unlock") == 1
+        assert "refusal" not in kinds
+
+
+async def test_a_lock_that_does_not_ask_refuses_a_session_that_must_answer() -> None:
+    access = {"locks": {LOCK_ID: {"challenge": True}}}
+    async with whole_house({"issuer": {"access": access}}) as house:
+        await house.enrol()
+        house.walk_up()
+        with pytest.raises(typed.CommandFailed, match="the lock asks no questions") as refused:
+            await typed.type_in(
+                *("guest", "unlock", LOCK_ID, "--seconds", "3", "--config", house.guest.config),
+                host=house.hosts["guest"],
+            )
+        assert "challenge_seconds" in str(refused.value)
+        told = await house.lock.told("session-refused")
+        assert "challenge_seconds is off here" in told.message
+        assert not [told for told in house.lock.events if told.kind == "unlock"]
+
+
 async def test_a_guest_that_is_suspended_is_refused_at_once_and_let_in_by_no_token() -> None:
     async with whole_house() as house:
         await house.enrol()

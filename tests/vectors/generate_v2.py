@@ -178,6 +178,16 @@ def _over_mqtt() -> list[tuple[str, dict[str, Any], dict[str, bytes], bytes]]:
     return made
 
 
+def _over_the_air() -> list[tuple[str, dict[str, Any], dict[str, bytes], bytes]]:
+    """The question of a lock in challenge mode, and the token that answers it."""
+    asks = {"lock_id": "front-door-01", "challenge": seed("question")[:8]}
+    shown = {**SESSION, **asks, "slot": 577015000, "tx_power": -59, "header": 0x23}
+    return [
+        ("QUESTION", asks, {}, ref.question(asks)),
+        ("TOKEN", shown, {}, ref.token(shown)),
+    ]
+
+
 def _readable(fields: dict[str, Any]) -> dict[str, object]:
     return {k: v.hex() if isinstance(v, bytes) else v for k, v in sorted(fields.items())}
 
@@ -193,7 +203,9 @@ def main() -> None:
             "random": _readable(random),
             "message": raw.hex(),
         }
-        for number, (what, of, random, raw) in enumerate([*_over_gatt(), *_over_mqtt()], 1)
+        for number, (what, of, random, raw) in enumerate(
+            [*_over_gatt(), *_over_mqtt(), *_over_the_air()], 1
+        )
     ]
     (HERE / "messages-v2.json").write_text(json.dumps(messages, indent=1) + "\n")
 

@@ -240,3 +240,21 @@ def report(of: Inputs, sign: Sign) -> bytes:
     body = up_body(of["type"], of)
     sealed: bytes = head + hpke_seal(of["iek"], of["seed"], lbl("blelock/v2/up") + head, head, body)
     return sealed + sign("blelock/v2/up-sig", sha(lock_hash(of["lock_id"]) + sealed))
+
+
+def question(of: Inputs) -> bytes:
+    """What a lock in challenge mode has on the air."""
+    return b"\x30" + lock_hash(of["lock_id"]) + bytes(of["challenge"])
+
+
+def token(of: Inputs) -> bytes:
+    """A token; `challenge` is 8 zero bytes where none is answered."""
+    k_idx, k_tok = (
+        HKDF(hashes.SHA256(), 32, salt=of["session_id"], info=use).derive(of["session_key"])
+        for use in (b"blelock/v2/idx", b"blelock/v2/tok")
+    )
+    slot = struct.pack(">Q", of["slot"])
+    first = struct.pack(">Bb", of["header"], of["tx_power"])
+    index = hmac.new(k_idx, b"I" + slot, hashlib.sha256).digest()[:6]
+    tagged = b"T" + first + lock_hash(of["lock_id"]) + slot + of["challenge"]
+    return first + index + hmac.new(k_tok, tagged, hashlib.sha256).digest()[:12]

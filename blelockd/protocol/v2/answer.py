@@ -49,6 +49,7 @@ class RefusalCode(IntEnum):
     OUTSIDE_SCHEDULE = 14
     USES_SPENT = 15
     NOT_ALLOWED = 16
+    LOCK_UNABLE = 17
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,8 @@ class Result(IntEnum):
     STALE = 7
     """Bound to a HELLO that is not the last."""
     FULL = 8
+    UNABLE = 9
+    """The session's terms ask of the lock what it does not do: a challenge."""
 
 
 class EventType(IntEnum):
@@ -122,7 +124,7 @@ class Ack:
     def take(cls, reader: Reader) -> Ack:
         """The acknowledgement that comes next; raises Malformed."""
         epoch, seq = reader.take(EPOCH_BYTES), reader.u64()
-        result = Result(reader.number(1, Result.APPLIED, Result.FULL, "the result"))
+        result = Result(reader.number(1, Result.APPLIED, max(Result), "the result"))
         return cls(epoch, seq, result, reader.take(ENVELOPE_ID_BYTES))
 
 

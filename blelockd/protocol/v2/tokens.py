@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from blelockd.protocol.ids import LockId, SessionId
@@ -70,6 +70,10 @@ class V2Tokens:
             1, "big", signed=True
         )
         self._presented = presented
+
+    def answer(self, challenge: bytes) -> None:
+        """Answer those 8 bytes from now on (at the guest)."""
+        self.present(replace(self._presented, challenge=challenge))
 
     def index_key(self, slot: Slot) -> bytes:
         """The 6 bytes by which the lock finds the session."""

@@ -32,6 +32,7 @@ class Obstacle(StrEnum):
     REVOKED = "revoked"
     OUTSIDE_SCHEDULE = "outside-schedule"
     USES_SPENT = "uses-spent"
+    LOCK_UNABLE = "lock-unable"
     NOT_ALLOWED = "not-allowed"
 
 

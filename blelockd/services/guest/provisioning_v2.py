@@ -127,6 +127,7 @@ class V2Provisioning:
 _REFUSALS: Final = {
     RefusalCode.BUSY: (Obstacle.BUSY, "it is busy", True),
     RefusalCode.LOCK_OFFLINE: (Obstacle.LOCK_OFFLINE, "the lock is out of its reach", True),
+    RefusalCode.LOCK_UNABLE: (Obstacle.LOCK_UNABLE, "the lock asks no questions", False),
     RefusalCode.LIFETIME: (Obstacle.LIFETIME, "this guest's time is over", False),
     RefusalCode.REVOKED: (Obstacle.REVOKED, "this guest may not open the lock", False),
     RefusalCode.OUTSIDE_SCHEDULE: (Obstacle.OUTSIDE_SCHEDULE, "not at this hour", True),

@@ -68,7 +68,7 @@ class Renewal:
         """Show it at the door, unless that opens only to a person who means it."""
         session = carried.session
         until = f"session until {session.not_after // MS_PER_SECOND}"
-        if session.intent_required:
+        if session.intent_required or session.challenge_mode:
             self._presence.drop(self._lock_id)
             by_hand = f"opens by hand only: blelock-guest unlock {self._lock_id}"
             self._part.up(f"{until}, {by_hand}")

@@ -48,6 +48,7 @@ class Limits:
     rssi_min_dbm: int | None = None
     path_loss_max_db: int | None = None
     intent_required: bool = False
+    challenge_mode: bool = False
 
     def with_(self, other: Limits) -> Limits:
         """The stricter of both in each."""
@@ -56,6 +57,7 @@ class Limits:
             _most(self.rssi_min_dbm, other.rssi_min_dbm),
             _least(self.path_loss_max_db, other.path_loss_max_db),
             self.intent_required or other.intent_required,
+            self.challenge_mode or other.challenge_mode,
         )
 
 

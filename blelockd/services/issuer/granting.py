@@ -43,6 +43,7 @@ _USELESS: Final = {
     Result.WRONG_LOCK: RefusalCode.LOCK_OFFLINE,
     Result.MALFORMED: RefusalCode.LOCK_OFFLINE,
     Result.FULL: RefusalCode.BUSY,
+    Result.UNABLE: RefusalCode.LOCK_UNABLE,
 }
 """What a lock may say of a session that it will never have."""
 

@@ -94,4 +94,5 @@ def _terms(lock_id: LockId, decision: Allowed, usual: UsualTerms) -> Terms:
         path_loss_max_db=limits.path_loss_max_db or 0,
         max_uses=min(decision.uses_left, MOST_USES),
         intent_required=limits.intent_required,
+        challenge_mode=limits.challenge_mode,
     )

@@ -37,6 +37,8 @@ class HoldingLimits:
     sessions_per_guest: int = 4
     longest_lifetime_ms: int = 86_400_000
     one_guest: bool = False
+    asks_questions: bool = False
+    """Whether a session in challenge mode can ever open this door."""
 
 
 class Holdings:
@@ -125,6 +127,9 @@ class Holdings:
         if session.not_after - now > self.limits.longest_lifetime_ms:
             self._complain(session, "it would live longer than this lock allows")
             return Result.MALFORMED
+        if session.challenge_mode and not self.limits.asks_questions:
+            self._complain(session, "it wants a challenge, and challenge_seconds is off here")
+            return Result.UNABLE
         spent = await self._log.openings(session.session_id) if session.max_uses else 0
         rivals = self._rivals(session.guest_id)
         if len(self._live) - len(rivals) >= self.limits.sessions:

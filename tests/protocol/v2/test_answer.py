@@ -156,10 +156,10 @@ def test_an_answer_of_another_kind_is_refused(at: int, value: int) -> None:
         (Granted, lambda body: body[:48] + body[56:64] + body[48:56] + body[64:]),
         (Refused, lambda body: body + b"\0"),
         (Refused, lambda body: b"\x09" + body[1:]),
-        (Refused, lambda body: b"\x11" + body[1:]),
+        (Refused, lambda body: b"\x12" + body[1:]),
         (Refused, lambda body: body[:30] + b"\1" + body[31:]),
     ],
-    ids=["long", "short", "times", "long no", "code 9", "code 17", "padding"],
+    ids=["long", "short", "times", "long no", "code 9", "code 18", "padding"],
 )
 def test_a_body_that_no_issuer_writes_is_refused(kind: Any, spoil: Any) -> None:
     good = cast.GRANTED if kind is Granted else cast.REFUSED

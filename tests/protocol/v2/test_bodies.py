@@ -110,7 +110,7 @@ def test_any_bytes_are_a_message_from_the_issuer_or_malformed(kind: DownType, ra
 
 REPORTS = [
     hello(b"1" * 16, 2**64 - 1),
-    Ack(b"1" * 16, 3, Result.FULL, b"i" * 16),
+    Ack(b"1" * 16, 3, Result.UNABLE, b"i" * 16),
     Event(b"1" * 16, 1, EventType.NOT_NEAR, SessionId(b"s" * 16), Slot(7), -128, NOON),
     LockStatus(b"1" * 16, 3, ClockState.LAPSED, 65535, 2**32 - 1, 9),
 ]
@@ -169,7 +169,7 @@ def test_the_issuer_opens_nothing_that_no_lock_has_signed() -> None:
     ("kind", "raw"),
     [
         (UpType.HELLO, bytes(40) + b"\3"),
-        (UpType.ACK, bytes(24) + b"\x09" + bytes(16)),
+        (UpType.ACK, bytes(24) + b"\x0a" + bytes(16)),
         (UpType.EVENT, bytes(24) + b"\0" + bytes(33)),
         (UpType.EVENT, bytes(24) + b"\1" + bytes(25) + b"\xff" * 8),
         (UpType.STATUS, bytes(24) + b"\3" + bytes(10)),

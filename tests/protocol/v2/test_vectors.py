@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 from blelockd.protocol.ids import LockId, SessionId
 from blelockd.protocol.instants import Instant
 from blelockd.protocol.opaque import SessionKey
-from blelockd.protocol.v2 import answer, down, enrolled
+from blelockd.protocol.session import Claims
+from blelockd.protocol.v2 import answer, down, enrolled, question
 from blelockd.protocol.v2.answer import Asked, Granted, Refused
 from blelockd.protocol.v2.enroll import Enrolling, SealedEnrolment
 from blelockd.protocol.v2.gate import Taken
@@ -229,6 +230,23 @@ def test_a_token_is_the_published_one(vector: dict[str, Any]) -> None:
     claims = tokens.claims(token)
     assert claims.tx_power_dbm == vector["tx_power"]
     assert (claims.intent, claims.answers_challenge) == (vector["header"] == 0x21, False)
+
+
+def test_a_question_and_the_token_that_answers_it_are_the_published_ones() -> None:
+    asked, shown = of("QUESTION"), of("TOKEN")
+    lock_id, challenge = LockId(asked["lock_id"]), asked["challenge"]
+    assert question.write(lock_id, challenge) == raw("QUESTION")
+    assert question.challenge_in(raw("QUESTION"), lock_id) == challenge
+    tokens = V2Tokens(
+        SessionId(shown["session_id"]),
+        SessionKey(shown["session_key"]),
+        lock_id,
+        Presented(shown["tx_power"], intent=True),
+    )
+    tokens.answer(challenge)
+    assert tokens.token(shown["slot"]).reveal() == raw("TOKEN")
+    assert tokens.expected(raw("TOKEN"), shown["slot"], challenge).matches(raw("TOKEN"))
+    assert tokens.claims(raw("TOKEN")) == Claims(-59, intent=True, answers_challenge=True)
 
 
 def test_the_test_keys_say_loudly_that_they_are() -> None:

@@ -222,5 +222,5 @@ async def test_each_refusal_says_what_is_in_the_way(code: RefusalCode) -> None:
     assert failure.obstacle.name == code.name
     assert failure.retry_seconds == 90
     assert failure.trace == here.requests()[-1]
-    final = ("LIFETIME", "REVOKED", "USES_SPENT", "NOT_ALLOWED")
+    final = ("LIFETIME", "REVOKED", "USES_SPENT", "NOT_ALLOWED", "LOCK_UNABLE")
     assert failure.temporary is (code.name not in final)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Final
+
+import pytest
 
 from blelockd.protocol.ids import LockId
 from blelockd.protocol.instants import Instant
@@ -65,6 +68,9 @@ async def test_a_session_that_was_obtained_is_carried_and_told() -> None:
         assert str(here.guest.part) == f"session up: session until {end}"
 
 
+BY_HAND: Final = ("intent", "challenge")
+
+
 class Strict:
     """Provisioning of sessions that open by hand only, while `by_hand`."""
 
@@ -72,16 +78,21 @@ class Strict:
         self._now = now
         self.limits = ProvisioningLimits()
         self.by_hand = True
+        self.wants = ""
 
     async def obtain(self, lock_id: LockId, _progress: Progress = print) -> Carried:
         """A session of five minutes."""
         session = a_session(1, lock_id=lock_id, at=self._now())
-        return Carried(replace(session, intent_required=self.by_hand), self._now)
+        intent, challenge = (self.wants == mode and self.by_hand for mode in BY_HAND)
+        session = replace(session, intent_required=intent, challenge_mode=challenge)
+        return Carried(session, self._now)
 
 
-async def test_a_session_that_opens_by_hand_only_is_not_shown_in_passing() -> None:
+@pytest.mark.parametrize("wants", BY_HAND)
+async def test_a_session_that_opens_by_hand_only_is_not_shown_in_passing(wants: str) -> None:
     here = Evening()
     strict = here.guest.renewal._provisioning = Strict(lambda: here.time.now)
+    strict.wants = wants
     async with here.running():
         assert here.guest.presence.carried() == []
         assert "opens by hand only: blelock-guest unlock lock_01" in str(here.guest.part)

@@ -48,7 +48,7 @@ async def test_guest_and_lock_have_the_same_session_when_the_guest_is_answered(
 
 
 async def test_the_terms_are_what_the_policy_and_the_configuration_say(tmp_path: Path) -> None:
-    limits = Limits(60, -66, 50, intent_required=True)
+    limits = Limits(60, -66, 50, intent_required=True, challenge_mode=True)
     policy = Policy((Rule("mornings", frozenset({"mara"}), limits=limits),))
     here = Premises(tmp_path / "store", policy=policy)
     here.rules = replace(here.rules, usual=UsualTerms(300, 2000))
@@ -60,6 +60,7 @@ async def test_the_terms_are_what_the_policy_and_the_configuration_say(tmp_path:
     assert terms.not_after == here.clock.now() + 60_000
     assert (terms.rssi_min_dbm, terms.path_loss_max_db, terms.slot_ms) == (-66, 50, 2000)
     assert terms.intent_required
+    assert terms.challenge_mode
     assert not terms.lock_has_it
 
 
@@ -95,6 +96,7 @@ async def test_a_lock_that_nobody_reaches_costs_no_session(here: Premises) -> No
         (Result.FULL, Obstacle.BUSY),
         (Result.UNREADABLE, Obstacle.LOCK_OFFLINE),
         (Result.WRONG_LOCK, Obstacle.LOCK_OFFLINE),
+        (Result.UNABLE, Obstacle.LOCK_UNABLE),
     ],
 )
 async def test_a_session_that_its_lock_will_not_have_is_not_handed_out(

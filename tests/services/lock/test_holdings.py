@@ -177,6 +177,19 @@ async def test_a_lock_that_is_full_says_so_and_keeps_what_it_has(tmp_path: Path)
         assert town.issuer.result_of(town.issuer.sent[-1]) == "FULL"  # the SYNC
 
 
+@pytest.mark.parametrize("asks", [True, False])
+async def test_a_session_that_must_answer_is_not_taken_where_nothing_is_asked(
+    tmp_path: Path, asks: bool
+) -> None:
+    town = await limited(tmp_path, HoldingLimits(asks_questions=asks))
+    async with town.open():
+        message = town.issuer.a_session(challenge_mode=True)
+        assert await town.send(message) == ("APPLIED" if asks else "UNABLE")
+        await town.reconnect()  # the issuer still names it
+        assert (str(message.session_id) in live(town)) is asks
+        assert ("challenge_seconds is off here" in town.lock.journal.text()) is not asks
+
+
 async def test_of_one_guest_the_oldest_session_makes_room(tmp_path: Path) -> None:
     town = await limited(tmp_path, HoldingLimits(sessions_per_guest=2))
     async with town.open():
