@@ -30,6 +30,7 @@ from blelockd.adapters.bluez.signals import Signal, SignalHandler, SignalRule, c
 _log = logging.getLogger(__name__)
 
 MEND_EVERY_SECONDS: Final = 5.0
+MOST_ANSWERS_OVERTAKEN: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ class Controller:
         self._changed = asyncio.Event()
         self._reading: asyncio.Task[None] | None = None
         self._subscriptions: list[tuple[SignalRule, SignalHandler]] = []
+        self._signals_heard = 0
         self._forget_owner: Callable[[], None] = lambda: None
 
     async def start(self) -> None:
@@ -150,15 +152,18 @@ class Controller:
             self._reading = asyncio.create_task(self._read_again())
 
     def _on_added(self, signal: Signal) -> None:
+        self._signals_heard += 1
         self._interfaces.update(signal.args[1])
         self._judge()
 
     def _on_removed(self, signal: Signal) -> None:
+        self._signals_heard += 1
         for interface in signal.args[1]:
             self._interfaces.pop(interface, None)
         self._judge()
 
     def _on_properties(self, signal: Signal) -> None:
+        self._signals_heard += 1
         interface, changed, _ = changes(signal)
         if interface in self._interfaces:
             self._interfaces[interface].update(changed)
@@ -176,10 +181,21 @@ class Controller:
             self._settle(self._no_bluetoothd())
             return
         for interface in (ADAPTER, MONITOR_MANAGER):
-            properties = await self._ask(interface)
+            properties = await self._ask_until_quiet(interface)
             if properties is not None:
                 self._interfaces[interface] = dict(properties)
         self._judge()
+
+    async def _ask_until_quiet(self, interface: str) -> Mapping[str, Any] | None:
+        """A signal is heard as soon as it is read, an answer only in the next turn of the event
+        loop: one that a signal has overtaken tells how things were, and is asked for again.
+        """
+        for _ in range(MOST_ANSWERS_OVERTAKEN):
+            heard = self._signals_heard
+            properties = await self._ask(interface)
+            if self._signals_heard == heard:
+                break
+        return properties
 
     async def _ask(self, interface: str) -> Mapping[str, Any] | None:
         try:
@@ -236,12 +252,11 @@ class Controller:
             return
         try:
             await self.bus.set(self.path, ADAPTER, "Powered", "b", True)
+            await self._read()  # where it was on all along, no signal comes
         except RadioDown as down:
             _log.debug("%s", down)
             told = down.cause in (Cause.NOT_PERMITTED, Cause.NO_ANSWER)
             self._settle(down if told else self._off())
-        else:
-            self._judge()
 
     # --- the causes ----------------------------------------------------------------------------
 
