@@ -104,8 +104,10 @@ class Adapter:
         self.tell_air()
 
     def unplug(self) -> None:
-        """Pull it out: everything that stood on it is gone."""
-        self.powered = False
+        """Pull it out: everything that stood on it is gone. The first that is told is that it is
+        off, as the kernel closes it before it goes (seen on 5.66 and 5.82).
+        """
+        self.power(powered=False)
         if self._rotation is not None:
             self._rotation.cancel()
         self.advertising.close()

@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import gc
 import logging
+import signal
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -60,6 +61,11 @@ class Bluetoothd:
         for each in plugged:
             self._plug(each)
         await self._bus.own()
+
+    def power_off(self) -> None:
+        """What comes first when bluetoothd is asked to end (seen on 5.66 and 5.82)."""
+        for adapter in self._adapters.values():
+            adapter.power(powered=False)
 
     def _plug(self, plugged: Plugged) -> None:
         if plugged.name not in self._adapters:
@@ -154,7 +160,7 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
 
 
 async def run(argv: list[str]) -> None:
-    """Be bluetoothd until the bus or the air is gone."""
+    """Be bluetoothd until SIGTERM, or until the bus or the air is gone."""
     given = _arguments(argv)
     settings = Settings(
         release=given.release,
@@ -169,9 +175,14 @@ async def run(argv: list[str]) -> None:
     bus = BluezBus(connection)
     daemon = Bluetoothd(bus, settings)
     await daemon.start(given.host, given.air, given.adapters)
+    asked = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asked.set)
     print("ready", flush=True)
-    ends = [asyncio.ensure_future(bus.closed()), asyncio.ensure_future(daemon.silenced.wait())]
+    waits = bus.closed(), daemon.silenced.wait(), asked.wait()
+    ends = [asyncio.ensure_future(each) for each in waits]
     await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    if asked.is_set():
+        daemon.power_off()
     await disconnect(connection)
 
 
