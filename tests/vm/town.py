@@ -111,13 +111,15 @@ async def event(
     """The first such event in the role's journal `after` a cursor; raises CommandFailed.
 
     It is what `journalctl -u blelock-ROLE BLELOCK_EVENT=kind` shows. `fields` narrow it.
+    With a match --after-cursor leaves out one entry too many on systemd 252: hence --cursor.
     """
     matches = [f"BLELOCK_EVENT={kind}", *(f"BLELOCK_{k.upper()}={v}" for k, v in fields.items())]
-    quoted = " ".join(shlex.quote(match) for match in matches)
+    quoted, begin = " ".join(shlex.quote(match) for match in matches), shlex.quote(after)
     follow = (
         f"exec 3< <(exec journalctl --unit 'blelock-{role}' {quoted} --follow --lines all "
-        f"--after-cursor {shlex.quote(after)} --output json 2>/dev/null)\n"
-        "follower=$!; head -n 1 <&3; kill $follower"
+        f"--cursor {begin} --output json 2>/dev/null)\n"
+        f"follower=$!; grep --invert-match --fixed-strings --max-count 1 {begin} <&3;"
+        " kill $follower"
     )
     status, told = await machine.attempt(follow, seconds=seconds)
     if status or not told.strip():

@@ -34,7 +34,7 @@ async def reloads(town: Town, steps: Steps) -> None:
     house = town.house
     process = await shown(house, "lock", "MainPID")
     before = await cursor(house)
-    since = f"journalctl -u blelock-lock --after-cursor {shlex.quote(before)} -o cat"
+    since = f"journalctl -u blelock-lock --cursor {shlex.quote(before)} -o cat"
     async with steps("systemctl reload with a good file", seconds=60):
         began = time.monotonic()
         await house.run(f"cp {_LOCK_YAML} ~ && echo 'rssi_threshold_dbm: -65' >>{_LOCK_YAML}")
