@@ -18,6 +18,7 @@ from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData
 
 from blelockd.adapters.bluez import dbus
+from blelockd.adapters.bluez.bleak_objects import BoundedObjects
 from blelockd.adapters.bluez.defs import BLUEZ, GATT_SERVICE, MONITOR, PEER
 
 __all__ = ["AdvertisementData", "BLEDevice", "BleakBus", "BleakClient", "BleakLink", "BleakScanner"]
@@ -189,6 +190,11 @@ class BleakBus:
         await self._bus.call(
             _manager.Message(destination=BLUEZ, path="/", interface=PEER, member="Ping")
         )
+
+    def keep_little(self) -> None:
+        """Have bleak keep a bounded number of devices: strangers have ever new addresses."""
+        if not isinstance(self._manager._properties, BoundedObjects):
+            self._manager._properties = BoundedObjects(self._manager._properties)
 
     def forget_removed(self) -> None:
         """Drop what bleak 0.20 keeps of each device that has ever been seen."""

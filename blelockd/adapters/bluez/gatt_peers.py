@@ -59,7 +59,10 @@ class Peers:
         await asyncio.gather(*self._work)
 
     def _leave(self, device: str) -> None:
-        rule, handler = self._followed.pop(device)
+        followed = self._followed.pop(device, None)
+        if followed is None:
+            return  # it made room, or left, before the last of its signals came
+        rule, handler = followed
         self._on_gone(device)
         self._begin(self._controller.bus.unsubscribe(rule, handler))
 

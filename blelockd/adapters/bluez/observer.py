@@ -182,6 +182,7 @@ class _Scan:
         try:
             async with asyncio.timeout(STEP_SECONDS):
                 bus = await BleakBus.open()
+                bus.keep_little()
                 scan = cls(controller, bus, passive=passive_for is not None)
                 scanner = bleak_versions.scanner(heard, controller.name, passive_for=passive_for)
                 await scanner.start()

@@ -12,10 +12,11 @@ import pytest
 from blelockd.adapters.bluez import dbus
 from blelockd.adapters.bluez.broadcaster import LeBroadcaster
 from blelockd.adapters.bluez.controller import Controller
-from blelockd.adapters.bluez.defs import GATT_CHARACTERISTIC
+from blelockd.adapters.bluez.defs import DEVICE, GATT_CHARACTERISTIC
 from blelockd.adapters.bluez.errors import Cause, RadioDown
 from blelockd.adapters.bluez.gatt_endpoints import V2_ENDPOINT
 from blelockd.adapters.bluez.gatt_server_v2 import V2GattServer
+from blelockd.adapters.bluez.signals import Signal
 from blelockd.services.ports import CharacteristicWrite
 from tests.adapters.bluez.provisioning_room import (
     BEACON,
@@ -126,6 +127,18 @@ async def test_of_many_devices_those_that_spoke_first_are_followed_no_more(room:
     assert len(issuer.gone) == 24
     await issuer.server.stop()
     assert len(issuer.gone) == 40
+
+
+async def test_the_last_signal_of_a_device_that_made_room_is_no_fault(room: Room) -> None:
+    """Of a device that is followed no more, what bluetoothd had sent by then still comes."""
+    issuer = await V2Issuer.in_room(room)
+    peers, device = issuer.server._peers, "/org/bluez/hci0/dev_00_1B_DC_00_00_63"
+    peers.follow(device)
+    rule, hear = peers._followed[device]
+    last = Signal("", device, rule.interface, rule.member, "", (DEVICE, {"Connected": False}, []))
+    hear(last)
+    hear(last)
+    assert issuer.gone == [device]
 
 
 @BOTH_RELEASES
