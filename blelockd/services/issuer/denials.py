@@ -30,6 +30,10 @@ class Denial(Exception):
         self.audited = audited
 
 
+class OverLimit(Exception):
+    """No, for now: all guests together have asked too often."""
+
+
 class Denials:
     """Keeps the denials of what cost a look under the seal, as many as a stranger may fill pages
     with; the others are counted.

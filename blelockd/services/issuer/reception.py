@@ -21,13 +21,19 @@ from blelockd.protocol.v2.info import CHALLENGE_BYTES, Info
 from blelockd.protocol.v2.request import SealedRequest
 from blelockd.services.allowance import Allowance, Allowances
 from blelockd.services.events import EventKind
-from blelockd.services.issuer.denials import Denial, Denials
+from blelockd.services.issuer.denials import Denial, Denials, OverLimit
 from blelockd.services.issuer.enrolling import Enrolling
 from blelockd.services.issuer.granting import Granting
 from blelockd.services.issuer.identity import IssuerIdentity
 from blelockd.services.issuer.provider import ProviderLimits
 from blelockd.services.ports import CharacteristicWrite, Clock, Entropy, LinkDown, V2Peripheral
 from blelockd.services.tally import Counted, Tally
+
+SEALS_PER_SECOND: Final = 100.0
+SEALS_AT_ONCE: Final = 100
+"""So many messages of strangers are looked into: each costs some 0.2 ms, and no RSA. What guests
+are answered is rationed once it is known that they are guests: strangers cannot use that up.
+"""
 
 _NOTIFICATION_HEADER_BYTES: Final = 3  # Bluetooth Core Vol 3, Part F, 3.4.7.1
 _TIDY_SECONDS: Final = 0.5
@@ -68,7 +74,7 @@ class Reception:
             return
         self._limits = limits
         self._reassembler = Reassembler(limits.pending)
-        self._all = Allowance(limits.requests_per_second, limits.burst)
+        self._seals = Allowance(SEALS_PER_SECOND, SEALS_AT_ONCE)
         minute = limits.requests_per_guest_per_minute
         self._each = Allowances(minute / 60, minute)
 
@@ -128,11 +134,14 @@ class Reception:
         except Malformed:
             self._tally.count(Counted.MALFORMED_REQUEST)
             return None
-        if not (self._each.take(device, now_seconds) and self._all.take(now_seconds)):
+        if not (self._each.take(device, now_seconds) and self._seals.take(now_seconds)):
             self._tally.count(Counted.LIMITED_REQUEST)
             return None
         try:
             return await serve()
+        except OverLimit:
+            self._tally.count(Counted.LIMITED_REQUEST)
+            return None
         except Denial as denial:
             await self._denials.keep(message, denial, kind)
             return None

@@ -10,7 +10,7 @@ from blelockd.protocol.v2.answer import RefusalCode
 from blelockd.protocol.v2.down import SessionForLock
 from blelockd.protocol.v2.headers import req_id
 from blelockd.protocol.v2.request import Request
-from blelockd.services.allowance import Allowances
+from blelockd.services.allowance import Allowance, Allowances
 from blelockd.services.events import Event, EventKind, Severity
 from blelockd.services.issuer.audit import AuditEntry, AuditKind
 from blelockd.services.issuer.permission import Refusal
@@ -61,8 +61,13 @@ class Register:
             return
         self._limits = limits
         minute, hour = limits.requests_per_guest_per_minute, limits.requests_per_guest_per_hour
+        self._all = Allowance(limits.requests_per_second, limits.burst)
         self._each_minute = Allowances(minute / 60, minute)
         self._each_hour = Allowances(hour / 3600, hour)
+
+    def has_room(self) -> bool:
+        """Whether all guests together may be answered once more now."""
+        return self._all.take(self._clock.monotonic_seconds())
 
     def allows(self, guest: Guest) -> bool:
         """Whether that guest may ask once more now."""

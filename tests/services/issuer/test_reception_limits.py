@@ -25,10 +25,12 @@ async def here(tmp_path: Path) -> Premises:
     return Premises(tmp_path / "store")
 
 
-async def test_the_rates_come_before_any_seal(
+async def test_so_many_seals_of_strangers_are_opened_and_no_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    here = Premises(tmp_path / "store", limits=ProviderLimits(2.0, 5, 1000, 1000))
+    monkeypatch.setattr("blelockd.services.issuer.reception.SEALS_PER_SECOND", 2.0)
+    monkeypatch.setattr("blelockd.services.issuer.reception.SEALS_AT_ONCE", 5)
+    here = Premises(tmp_path / "store", limits=GENEROUS)
     lock = ready(here)
     async with here.running(lock):
         opened = seals_opened(monkeypatch)
@@ -44,6 +46,34 @@ async def test_the_rates_come_before_any_seal(
         answer = await honest.says(honest.req())
         assert answer is not None
         assert len(answer) > 500
+
+
+async def test_strangers_cannot_use_up_what_guests_are_answered(tmp_path: Path) -> None:
+    here = Premises(tmp_path / "store", limits=ProviderLimits(2.0, 5, 1000, 1000))
+    lock = ready(here)
+    async with here.running(lock):
+        stranger = GuestSigningKey.derive(party.seed("stranger"))
+        for number in range(50):
+            device = Device(here, f"device {number}")
+            await device.says(device.req(key=stranger))
+        honest = Device(here, "honest")
+        answer = await honest.says(honest.req())
+        assert answer is not None
+        assert len(answer) > 500
+        assert here.counted(Counted.LIMITED_REQUEST) == 0
+
+
+async def test_all_guests_together_are_answered_so_often_and_no_more(tmp_path: Path) -> None:
+    here = Premises(tmp_path / "store", limits=ProviderLimits(2.0, 5, 1000, 1000))
+    lock = ready(here)
+    async with here.running(lock):
+        answers = []
+        for number in range(30):
+            device = Device(here, f"device {number}")
+            answers.append(await device.says(device.req()))
+        granted = sum(answer is not None and len(answer) > 500 for answer in answers)
+        assert 5 <= granted <= 5 + 2 * 2 + 1
+        assert here.counted(Counted.LIMITED_REQUEST) == 30 - granted
 
 
 async def test_one_device_cannot_use_up_what_all_have(tmp_path: Path) -> None:
