@@ -15,9 +15,13 @@ class RememberingLedger:
         self._strike = strike
         self.told: list[tuple[str, list[int], bool]] = []
 
-    async def opens(self, admits: Sequence[Admit]) -> None:
+    def admitted(self, admit: Admit) -> None:
         """Remember."""
-        self._tell("opens", admits)
+        self._tell("admitted", [admit])
+
+    async def opens(self) -> None:
+        """Remember."""
+        self._tell("opens", [])
 
     def failed(self, admits: Sequence[Admit]) -> None:
         """Remember."""

@@ -69,6 +69,8 @@ class PaperLock:
         self._boots = 0
         self.results: dict[type[DownMessage], Result] = {}
         self.is_silent = False
+        self.keeps_events = False
+        self._ended: list[SessionId] = []
         self.boot()
 
     def boot(self) -> None:
@@ -133,6 +135,14 @@ class PaperLock:
             ack = self.gate.settle(taken, result)
         if ack is not None and not self.is_silent:
             self.say(ack)
+        if not self.keeps_events:
+            self.tell_ended()
+
+    def tell_ended(self) -> None:
+        """Tell that what was revoked by name is over: as a lock does, afterwards."""
+        ended, self._ended = self._ended, []
+        for session_id in ended:
+            self.event(EventType.SESSION_REVOKED, session_id)
 
     def _apply(self, message: DownMessage) -> Result:
         self.took.append(message)
@@ -141,6 +151,7 @@ class PaperLock:
                 self.sessions[message.session_id] = message
             case Revoke(whom=SessionId() as session_id):
                 self.sessions.pop(session_id, None)
+                self._ended.append(session_id)
             case Revoke(whom=GuestId() as guest_id):
                 self._keep(lambda session: session.guest_id != guest_id)
             case Revoke():

@@ -111,6 +111,7 @@ class _Counter:
 
     def _keep(self, event: DoorEvent, now: Instant, reason: str = "") -> AuditEvent:
         guest_id, name, rule = self._count_use(event)
+        self._close(event, now)
         known = any(event.session_id.raw)
         entry = AuditEntry(
             time=now,
@@ -123,6 +124,20 @@ class _Counter:
             reason=reason,
         )
         return chain.append(self._connection, entry, event)
+
+    def _close(self, event: DoorEvent, now: Instant) -> None:
+        """Where this ends a session for good, all that it has opened is told: a lock tells in
+        order. One that ended before its time lives again after the lock's next boot.
+        """
+        if event.kind not in (EventType.SESSION_ENDED, EventType.SESSION_REVOKED):
+            return
+        sql = (
+            "UPDATE session SET told_ms = ? WHERE session_id = ? AND lock_id = ?"
+            " AND told_ms IS NULL AND (not_after_ms <= ? OR (? AND revoked_ms IS NOT NULL))"
+        )
+        was_revoked = event.kind is EventType.SESSION_REVOKED
+        values = (now, event.session_id.raw, str(self._lock_id), event.time, was_revoked)
+        self._connection.execute(sql, values)
 
     def _count_use(self, event: DoorEvent) -> tuple[GuestId | None, str | None, str | None]:
         """Whose session it is, None for one that is not this lock's or not known."""

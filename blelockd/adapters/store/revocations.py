@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from blelockd.adapters.store import chain
 from blelockd.protocol.ids import GuestId, LockId, SessionId
-from blelockd.protocol.instants import Instant
+from blelockd.protocol.instants import MS_PER_SECOND, Instant
 from blelockd.protocol.v2.down import DownType, Revoke, decode
 from blelockd.services.issuer.audit import AuditEntry, AuditKind
 from blelockd.services.issuer.records import PendingRevocation
 
 _COLUMNS: Final = "number, lock_id, body, since_ms, until_ms"
 _LIVE: Final = "revoked_ms IS NULL AND not_after_ms > ?"
+_ASKED_AGAIN_MS: Final = 60 * MS_PER_SECOND
+"""So long is a lock asked for what became of a session that has ended; a guest asks again."""
 
 
 def of_guest(connection: sqlite3.Connection, guest_id: GuestId, reason: str, now: Instant) -> None:
@@ -56,6 +58,36 @@ def of_session(
     _add(connection, LockId(lock_id), Revoke(session_id), now, Instant(until))
     _end(connection, where, values, reason, now)
     return True
+
+
+def call_in(
+    connection: sqlite3.Connection,
+    guest_ids: Sequence[GuestId],
+    rule: str,
+    reason: str,
+    now: Instant,
+) -> set[SessionId]:
+    """Revoke the sessions of these guests by that rule of which the lock has not told that they are
+    over: those that live, and once more those that have ended. A lock that was removed tells no
+    more.
+    """
+    marks = ", ".join("?" * len(guest_ids))
+    sql = (
+        "SELECT session_id, session.lock_id FROM session JOIN lock USING (lock_id)"
+        f" WHERE removed_ms IS NULL AND told_ms IS NULL AND rule = ? AND guest_id IN ({marks})"
+    )
+    ids = [guest_id.raw for guest_id in guest_ids]
+    named = set()
+    for raw, lock_id in connection.execute(sql, (rule, *ids)).fetchall():
+        session_id = SessionId(raw)
+        named.add(session_id)
+        if of_session(connection, session_id, reason, now):
+            continue
+        revoke = Revoke(session_id)
+        sql = "SELECT 1 FROM revocation WHERE lock_id = ? AND body = ?"
+        if connection.execute(sql, (lock_id, revoke.encode())).fetchone() is None:
+            _add(connection, LockId(lock_id), revoke, now, Instant(now + _ASKED_AGAIN_MS))
+    return named
 
 
 def spare_new_sessions(connection: sqlite3.Connection, guest_id: GuestId, now: Instant) -> None:

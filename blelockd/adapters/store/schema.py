@@ -143,7 +143,13 @@ CREATE INDEX audit_by_lock ON audit (lock_id);
 CREATE INDEX audit_by_trace ON audit (trace);
 """
 
-STEPS: Final = (_FIRST,)
+_OPENINGS_TOLD: Final = """
+-- told_ms: when its lock has told that it is over, and so each of its openings.
+ALTER TABLE session ADD COLUMN told_ms INTEGER;
+UPDATE session SET told_ms = not_after_ms WHERE not_after_ms <= 1000 * strftime('%s', 'now');
+"""
+
+STEPS: Final = (_FIRST, _OPENINGS_TOLD)
 
 
 APPLICATION_ID: Final = int.from_bytes(b"BLI2", "big")

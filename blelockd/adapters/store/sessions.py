@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -77,6 +77,23 @@ class SqliteSessions:
         """As SessionRecords.revoke."""
         return self._database.write(
             lambda connection: revocations.of_session(connection, session_id, reason, now)
+        )
+
+    def call_in(
+        self, guest_ids: Sequence[GuestId], rule: str, reason: str, now: Instant
+    ) -> set[SessionId]:
+        """As SessionRecords.call_in."""
+        return self._database.write(
+            lambda connection: revocations.call_in(connection, guest_ids, rule, reason, now)
+        )
+
+    def are_told(self, session_ids: Collection[SessionId]) -> bool:
+        """As SessionRecords.are_told."""
+        marks = ", ".join("?" * len(session_ids))
+        sql = f"SELECT 1 FROM session WHERE told_ms IS NULL AND session_id IN ({marks})"
+        ids = [session_id.raw for session_id in session_ids]
+        return self._database.read(
+            lambda connection: connection.execute(sql, ids).fetchone() is None
         )
 
     def get(self, session_id: SessionId) -> SessionRecord | None:

@@ -18,7 +18,7 @@ from blelockd.protocol.instants import MS_PER_SECOND
 from blelockd.protocol.v2 import reports
 from blelockd.protocol.v2.cards import LockCard
 from blelockd.protocol.v2.down import EventAck, Revoke
-from blelockd.protocol.v2.reports import Ack, Hello, LockStatus, UpType
+from blelockd.protocol.v2.reports import Ack, EventType, Hello, LockStatus, UpType
 from blelockd.protocol.v2.up import Report, Sender
 from blelockd.services.allowance import Allowances
 from blelockd.services.events import Event, EventKind, Severity
@@ -37,6 +37,7 @@ HELLOS_PER_SECOND: Final = 0.5
 HELLOS_AT_ONCE: Final = 5
 _HELLOS_REMEMBERED: Final = 256
 _EVENTS_PER_ACK: Final = 32
+_OVER: Final = (EventType.SESSION_ENDED, EventType.SESSION_REVOKED)
 _EVENT_ACK_LIVES_MS: Final = 600 * MS_PER_SECOND
 
 _LOG = logging.getLogger(__name__)
@@ -169,6 +170,8 @@ class Correspondence:
         now = self._clock.now()
         taken = await asyncio.to_thread(self._doors.take, card.lock_id, event, message_id, now)
         self._tell_event(card, event, taken)
+        if event.kind in _OVER:
+            self._revoking.hear()
         if taken.ack is None:
             return
         _, waiting = self._owed.get(card.lock_id, (None, 0))

@@ -20,7 +20,7 @@ from blelockd.protocol.v2.down import SessionForLock
 from blelockd.protocol.v2.reports import Result
 from blelockd.protocol.v2.request import Request, SealedRequest
 from blelockd.services.issuer.delivery import Delivery
-from blelockd.services.issuer.denials import Denial
+from blelockd.services.issuer.denials import Denial, OverLimit
 from blelockd.services.issuer.identity import IssuerIdentity
 from blelockd.services.issuer.permission import Permission, Permitted, Refusal
 from blelockd.services.issuer.records import Guest, NotKept, StoreFailed
@@ -35,7 +35,7 @@ MOST_LIVE: Final = 2
 
 _BEGUN_BEFORE_MS: Final = 2 * MS_PER_SECOND
 """So much may the lock's clock be behind; it is off by 1 s at most."""
-_SETTLED_WITHIN_SECONDS: Final = 2.0
+_TOLD_WITHIN_SECONDS: Final = 2.0
 _RETRY_SECONDS: Final = 5
 _SEED_BYTES: Final = 32
 _USELESS: Final = {
@@ -75,12 +75,17 @@ class Granting:
         self._trouble = StoreTrouble(register.journal, clock)
 
     async def answer(self, sealed: SealedRequest, received: Instant) -> bytes:
-        """RSP, a grant or a refusal; `received` is when the request was complete. Raises Denial."""
+        """RSP, a grant or a refusal; `received` is when the request was complete.
+
+        Raises Denial, and OverLimit where all guests together have asked too often.
+        """
         try:
             request, guest = await asyncio.to_thread(self._identified, sealed)
         except StoreFailed as error:
             self._trouble.tell(error)
             raise Denial("the store fails") from error
+        if not self._register.has_room():
+            raise OverLimit
         asked = Asked(sealed.raw, request, guest)
         try:
             said = await self._said(asked)
@@ -132,21 +137,16 @@ class Granting:
         return await asyncio.to_thread(self._permission.of, asked.guest, asked.request, now)
 
     async def _call_in(self, guest: Guest, rule: str) -> bool:
-        """End the sessions that count against the same limit of uses; whether all locks know."""
+        """End the sessions that count against the same limit of uses; whether all locks have told
+        each of their openings.
+        """
         ended = await asyncio.to_thread(self._end_those_of, guest, rule)
-        return not ended or await self._revoking.settled(ended, _SETTLED_WITHIN_SECONDS)
+        return not ended or await self._revoking.told(ended, _TOLD_WITHIN_SECONDS)
 
     def _end_those_of(self, guest: Guest, rule: str) -> set[SessionId]:
-        now = self._clock.now()
-        live = [
-            session
-            for device in self._permission.sharing(guest, rule)
-            for session in self._sessions.lives_of(device.guest_id, now)
-            if session.rule == rule
-        ]
-        for session in live:
-            self._sessions.revoke(session.session_id, "its uses go to a newer one", now)
-        return {session.session_id for session in live}
+        devices = [device.guest_id for device in self._permission.sharing(guest, rule)]
+        reason = "its uses go to a newer one"
+        return self._sessions.call_in(devices, rule, reason, self._clock.now())
 
     def _mint(self, guest: Guest, permitted: Permitted) -> SessionForLock:
         return SessionForLock(

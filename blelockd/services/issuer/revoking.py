@@ -58,7 +58,7 @@ class Revoking:
         self._trouble = StoreTrouble(journal, clock)
         self._attempts: dict[int, _Attempt] = {}
         self._owing = asyncio.Event()
-        self._settled = asyncio.Event()
+        self._news = asyncio.Event()
 
     def owe(self) -> None:
         """Something was revoked, or may have been: see what is owed to whom, at once."""
@@ -79,23 +79,28 @@ class Revoking:
                 self._trouble.tell(error)
             await pause(self._clock, _FIRST_RETRY_SECONDS, self._owing)
 
-    async def settled(self, session_ids: Collection[SessionId], within_seconds: float) -> bool:
-        """Whether the locks of these sessions, which were revoked, acknowledge that in time.
+    async def told(self, session_ids: Collection[SessionId], within_seconds: float) -> bool:
+        """Whether the locks of these sessions, which were called in, tell in time that they are
+        over. An acknowledgement is not enough: an opening may still be on its way.
 
         Raises StoreFailed.
         """
         self.owe()
         until = self._clock.monotonic_seconds() + within_seconds
-        while await asyncio.to_thread(self._is_owed, session_ids):
+        while not await asyncio.to_thread(self._are_told, session_ids):
             left = until - self._clock.monotonic_seconds()
             if left <= 0:
                 return False
-            await pause(self._clock, left, self._settled)
+            await pause(self._clock, left, self._news)
         return True
 
-    def _is_owed(self, session_ids: Collection[SessionId]) -> bool:
-        self._settled.clear()
-        return any(pending.revoke.whom in session_ids for pending in self._sessions.pending())
+    def _are_told(self, session_ids: Collection[SessionId]) -> bool:
+        self._news.clear()
+        return self._sessions.are_told(session_ids)
+
+    def hear(self) -> None:
+        """A lock has told that a session is over; that is kept."""
+        self._news.set()
 
     async def acknowledged(
         self, card: LockCard, sent: Sent, revoke: Revoke, result: Result
@@ -106,7 +111,6 @@ class Revoking:
         if isinstance(sent.concerning, int) and result is Result.APPLIED:
             numbers = [sent.concerning]
             await asyncio.to_thread(self._sessions.settle, numbers, self._clock.now())
-            self._settled.set()
             self._journal.record(revoked(card, _whom(revoke)))
 
     async def _send_owed(self) -> None:

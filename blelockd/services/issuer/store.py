@@ -7,7 +7,7 @@ disk; any thread may call them. Each raises StoreFailed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, Protocol
 
 from blelockd.protocol.ids import GuestId, LockId, SessionId
@@ -153,6 +153,18 @@ class SessionRecords(Protocol):
 
     def revoke(self, session_id: SessionId, reason: str, now: Instant) -> bool:
         """End it before its time; False if it has ended."""
+        ...
+
+    def call_in(
+        self, guest_ids: Sequence[GuestId], rule: str, reason: str, now: Instant
+    ) -> set[SessionId]:
+        """Revoke the sessions of these guests by that rule whose lock has not told that they are
+        over, the ended ones too; which they are. A lock that was removed is not asked.
+        """
+        ...
+
+    def are_told(self, session_ids: Collection[SessionId]) -> bool:
+        """Whether each lock has told that these are over, and so every opening of theirs."""
         ...
 
     def get(self, session_id: SessionId) -> SessionRecord | None:

@@ -30,7 +30,7 @@ class Presented(Enum):
 class Door:
     """One strike behind the admissions. `present` never waits; `run` drives the strike.
 
-    The `ledger` hears of every opening before the strike moves.
+    The `ledger` hears of every opening when it is decided, and before the strike moves.
     """
 
     def __init__(
@@ -67,6 +67,7 @@ class Door:
             self._last_seen.move_to_end(mark)
         if still_here:
             return Presented.STILL_PRESENT if seen_before else Presented.HELD_BACK
+        self._ledger.admitted(admit)
         self._waiting.append(admit)
         self._wake.set()
         return Presented.RELEASES
@@ -89,7 +90,7 @@ class Door:
         """Release for whoever waits, hold, secure again, whatever happens meanwhile."""
         strike, admits = self._strike, self._take()
         try:
-            await self._ledger.opens(admits)
+            await self._ledger.opens()
             await strike.release(admits[-1])
             await self._hold()
         except StrikeFailed as error:
@@ -106,8 +107,8 @@ class Door:
         until = self._clock.monotonic_seconds() + self.hold_seconds
         while (left := until - self._clock.monotonic_seconds()) > 0:
             await self._clock.sleep(min(left, 0.1))
-            if admits := self._take():
-                await self._ledger.opens(admits)
+            if self._take():
+                await self._ledger.opens()
                 until = self._clock.monotonic_seconds() + self.hold_seconds
 
     def _take(self) -> list[Admit]:

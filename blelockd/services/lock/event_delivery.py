@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import takewhile
 from typing import Final
 
 from blelockd.protocol.v2.down import EventAck
@@ -48,7 +49,7 @@ class EventDelivery:
         while True:
             self._arrived.clear()
             self._log.news.clear()
-            batch = await self._log.oldest(at_most)
+            batch = _of_one_epoch(await self._log.oldest(at_most))
             if not batch:
                 await pause(self._clock, _LONGEST_RETRY_SECONDS, self._log.news)
             elif await self._deliver(batch):
@@ -67,3 +68,8 @@ class EventDelivery:
                 return False
         await pause(self._clock, _ANSWER_SECONDS, self._answered, self._arrived)
         return self._answered.is_set()
+
+
+def _of_one_epoch(events: list[LockEvent]) -> list[LockEvent]:
+    """Those of the first one's: an issuer that has one of a later epoch has all of this."""
+    return list(takewhile(lambda event: event.epoch == events[0].epoch, events))

@@ -94,8 +94,15 @@ class Holdings:
         return Result.FULL if Result.FULL in results else Result.APPLIED
 
     async def revoke(self, message: Revoke) -> None:
-        """End the session, all of the guest's, or all."""
+        """End the session, all of the guest's, or all.
+
+        A session that is named is told revoked in any case: to the issuer that says that all its
+        openings are told.
+        """
         whom = message.whom
+        if isinstance(whom, SessionId) and whom not in self._live:
+            self._log.add(EventType.SESSION_REVOKED, whom)
+            return
         await self._revoke(
             [held for held in self._live.values() if whom in (None, held.session_id, held.guest_id)]
         )

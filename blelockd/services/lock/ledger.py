@@ -1,4 +1,4 @@
-"""Who writes down what the door decides: an opening before it happens, a refusal after."""
+"""Who writes down what the door decides: an opening when it is decided, a refusal after."""
 
 from __future__ import annotations
 
@@ -14,8 +14,12 @@ from blelockd.services.lock.event_log import EventLog
 class Ledger(Protocol):
     """What is told of each decision. None of it raises."""
 
-    async def opens(self, admits: Sequence[Admit]) -> None:
-        """The strike moves when this returns, which is soon."""
+    def admitted(self, admit: Admit) -> None:
+        """The door will open for it: told at once, so that a revocation cannot come in between."""
+        ...
+
+    async def opens(self) -> None:
+        """The strike moves for all who were admitted when this returns, which is soon."""
         ...
 
     def failed(self, admits: Sequence[Admit]) -> None:
@@ -30,8 +34,11 @@ class Ledger(Protocol):
 class NoLedger:
     """For a lock without an issuer of version 2: only its journal knows."""
 
-    async def opens(self, admits: Sequence[Admit]) -> None:
+    def admitted(self, admit: Admit) -> None:
         """Nobody is told."""
+
+    async def opens(self) -> None:
+        """There is nothing to wait for."""
 
     def failed(self, admits: Sequence[Admit]) -> None:
         """Nobody is told."""
@@ -47,12 +54,14 @@ class EventLedger:
         self._log = log
         self._verifier = verifier
 
-    async def opens(self, admits: Sequence[Admit]) -> None:
-        """An opening is counted, and on the disk, before it happens, unless the disk fails."""
-        for admit in admits:
-            self._log.add(EventType.OPENED, admit.session_id, admit.slot, admit.rssi_dbm)
-            if admit.session_id in self._verifier:
-                self._verifier.count_use(admit.session_id)
+    def admitted(self, admit: Admit) -> None:
+        """The opening is counted. It stands before whatever ends its session."""
+        self._log.add(EventType.OPENED, admit.session_id, admit.slot, admit.rssi_dbm)
+        if admit.session_id in self._verifier:
+            self._verifier.count_use(admit.session_id)
+
+    async def opens(self) -> None:
+        """The openings are on the disk before they happen, unless the disk fails."""
         await self._log.settle()
 
     def failed(self, admits: Sequence[Admit]) -> None:

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from blelockd.protocol.ids import SessionId
 from blelockd.protocol.v2.reports import EventType
 from blelockd.services.guest.provisioning import Obstacle
 from blelockd.services.issuer.access import Grant, Policy, Rule
 from tests.fakes.clock import settle
 from tests.fakes.office import Premises
+from tests.fakes.paper_lock import BACK, PaperLock
 from tests.services.issuer.deciding import OTHER_GSK, refused
 
 
@@ -64,3 +66,97 @@ async def test_uses_of_a_rule_are_shared_by_the_devices_of_a_person(tmp_path: Pa
         lock.event(EventType.OPENED, second.session_id)
         await settle()
         assert await refused(here) is Obstacle.USES_SPENT
+
+
+async def test_an_opening_that_crosses_a_revocation_is_counted_before_more_is_given(
+    here: Premises,
+) -> None:
+    """The lock has acknowledged the REVOKE, and what it opened before is still on its disk."""
+    lock, _ = here.lock(), here.enrolled(grant=Grant(None, uses=1))
+    async with here.running(lock):
+        first = (await here.ask()).session
+        lock.keeps_events = True
+        asking = _asked(here)
+        await settle()
+        assert not lock.sessions
+        assert not asking.done()
+        lock.event(EventType.OPENED, first.session_id)
+        lock.tell_ended()
+        await settle()
+        assert await asking is Obstacle.USES_SPENT
+        assert not lock.sessions
+
+
+async def test_a_lock_that_acknowledges_and_does_not_tell_is_waited_for_in_vain(
+    here: Premises,
+) -> None:
+    lock, _ = here.lock(), here.enrolled(grant=Grant(None, uses=1))
+    async with here.running(lock):
+        first = (await here.ask()).session
+        lock.keeps_events = True
+        asking = _asked(here)
+        await here.time.pass_(2.5)
+        assert await asking is Obstacle.LOCK_OFFLINE
+        assert not here.operator.sessions.pending()
+        lock.event(EventType.OPENED, first.session_id)
+        lock.keeps_events = False
+        lock.tell_ended()
+        await settle()
+        assert await refused(here) is Obstacle.USES_SPENT
+
+
+async def test_what_was_revoked_otherwise_is_asked_for_too(here: Premises) -> None:
+    lock, guest = here.lock(), here.enrolled(grant=Grant(None, uses=1))
+    async with here.running(lock):
+        session = (await here.ask()).session
+        here.operator.guests.suspend(guest.guest_id, here.clock.now())
+        here.operator.guests.resume(guest.guest_id, here.clock.now())
+        await _is_waited_for_and_counted(here, lock, session.session_id)
+
+
+async def test_what_has_expired_is_asked_for_too(here: Premises) -> None:
+    lock, _ = here.lock(), here.enrolled(grant=Grant(None, uses=1))
+    async with here.running(lock):
+        session = (await here.ask()).session
+        await here.time.pass_(400)
+        await _is_waited_for_and_counted(here, lock, session.session_id)
+
+
+async def _is_waited_for_and_counted(
+    here: Premises, lock: PaperLock, session_id: SessionId
+) -> None:
+    """The guest asks once more, and only then hears the issuer of the opening."""
+    lock.keeps_events = True
+    asking = _asked(here)
+    await settle()
+    lock.event(EventType.OPENED, session_id)
+    await settle()
+    assert not asking.done()
+    lock.tell_ended()
+    await settle()
+    assert await asking is Obstacle.USES_SPENT
+
+
+async def test_an_end_before_its_time_is_no_proof_for_the_next_boot(here: Premises) -> None:
+    """A lock that made room for others has the session again after its next boot."""
+    lock, _ = here.lock(), here.enrolled(grant=Grant(None, uses=1))
+    async with here.running(lock):
+        session = (await here.ask()).session
+        lock.event(EventType.SESSION_ENDED, session.session_id)
+        lock.keeps_events = True
+        asking = _asked(here)
+        await settle()
+        assert not asking.done()
+        lock.tell_ended()
+        await settle()
+        await asyncio.wait({asking})
+
+
+async def test_a_lock_that_was_removed_keeps_nobody_waiting(here: Premises) -> None:
+    front, back, _ = here.lock(), here.lock(BACK), here.enrolled(grant=Grant(None, uses=2))
+    async with here.running(front, back):
+        await here.ask()
+        front.is_silent = front.keeps_events = True
+        here.operator.locks.remove(front.keys.lock_id, here.clock.now())
+        session = (await here.ask(BACK.lock_id)).session
+        assert back.sessions[session.session_id].terms.max_uses == 2

@@ -283,7 +283,8 @@ async def test_every_opening_is_written_down_before_the_strike_moves() -> None:
         await here.clock.pass_(1.0)
         here.door.present(admitted(2))
         await here.clock.pass_(1.0)
-        assert here.ledger.told == [("opens", [1], False), ("opens", [2], True)]
+        told = [("admitted", [1], False), ("opens", [], False), ("admitted", [2], True)]
+        assert here.ledger.told == [*told, ("opens", [], True)]
 
 
 async def test_an_opening_that_fails_is_taken_back_for_all_who_waited() -> None:
@@ -293,6 +294,7 @@ async def test_an_opening_that_fails_is_taken_back_for_all_who_waited() -> None:
         here.door.present(admitted(1))
         here.door.present(admitted(2))
         await clock.pass_(0.1)
-    assert here.ledger.told == [("opens", [1, 2], False), ("failed", [1, 2], False)]
+    told = [("admitted", [1], False), ("admitted", [2], False), ("opens", [], False)]
+    assert here.ledger.told == [*told, ("failed", [1, 2], False)]
     (event,) = here.journal.of(EventKind.STRIKE_FAILED)
     assert event.fields["trace"] == admitted(2).session_id
