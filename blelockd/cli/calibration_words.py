@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 from blelockd.cli.picture import Drawing, Line, svg
 from blelockd.services.lock.calibration import FEWEST_SLOTS, Heard, Place, Proposal, Spread
@@ -15,6 +15,10 @@ What the numbers mean: signal is how loud the lock hears the guest, nearer to 0 
 up to 30 dB another from phone to phone. Path loss is what the guest says of its power at 1 m less
 that signal: less is nearer, and it is the same for every phone whose tx_power_dbm is right. Of each
 slot the weakest advert counts, as at the door."""
+
+
+_LET_ALL_DBM: Final = -100
+"""Hardly a phone is heard more weakly, at whatever distance."""
 
 
 def loudest_sender(heard: Sequence[Heard]) -> tuple[list[Heard], int]:
@@ -73,10 +77,12 @@ def _yaml(proposal: Proposal) -> list[str]:
         f"    leave_margin_db: {proposal.leave_margin_db}",
     ]
     threshold = proposal.rssi_threshold_dbm
-    if threshold is not None and lost is None:
+    if lost is None:
         lines.append(f"  rssi_threshold_dbm: {threshold}  # for phones like this one")
-    elif threshold is not None:
-        lines.append(f"  # in place of path_loss_max_db, for this phone: {threshold} dBm")
+    else:
+        lines.append(f"  rssi_threshold_dbm: {_LET_ALL_DBM}  # so that path loss decides")
+    if lost is not None and threshold is not None:
+        lines.append(f"  # or, for phones like this one, {threshold} and no path_loss_max_db")
     return lines
 
 

@@ -65,6 +65,8 @@ def test_the_proposal_is_what_the_configuration_takes(tmp_path: Path) -> None:
     file = config(tmp_path, "lock", "\n".join(lines) + "\n")
     assert status_of("lock", "check-config", "--config", file) == Exit.OK
     assert "path_loss_max_db: 16  # enters; leaves beyond 20" in text
+    assert "rssi_threshold_dbm: -100  # so that path loss decides" in text
+    assert "for phones like this one, -76 and no path_loss_max_db" in text
 
 
 def test_a_phone_that_tells_no_power_gets_a_threshold_of_its_own(tmp_path: Path) -> None:
