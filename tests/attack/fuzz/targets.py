@@ -66,7 +66,7 @@ TARGETS: Final = (
         "issuer.yaml, lock.yaml, guest.yaml",
         files.configuration,
         files.seeds_of_configuration,
-        12_000,
+        16_000,
     ),
     Target("key files", "PEM of every kind of key", files.keys, files.seeds_of_keys, 8400),
     Target("cards", "cards of issuer and lock", files.cards, files.seeds_of_cards, 2048),
