@@ -17,7 +17,7 @@ ATT_HEADER_BYTES = 3
 
 class FakePeripheral:
     """ports.Peripheral and V2Peripheral. `on_write` and `on_read` are the issuer's handlers;
-    `readable` is what each was offered to read.
+    `readable` is what each was offered to read; `frames_overtake` each other, as over EATT.
     """
 
     def __init__(self, *, notifies_everybody: bool = False) -> None:
@@ -29,6 +29,7 @@ class FakePeripheral:
         self.subscribers: dict[str, asyncio.Queue[bytes | None]] = {}
         self.mtus: dict[str, int] = {}
         self.sent_away: list[str] = []
+        self.frames_overtake = False
         self._notifies_everybody = notifies_everybody
 
     async def identify(self, device: str) -> Peer:
@@ -41,7 +42,7 @@ class FakePeripheral:
             raise LinkDown("the guest is not subscribed")
         receivers = list(self.subscribers) if self._notifies_everybody else [device]
         self.notified.setdefault(device, []).extend(frames)
-        for frame in frames:
+        for frame in reversed(frames) if self.frames_overtake else frames:
             for receiver in receivers:
                 whole = self.mtus.get(receiver, 517) - ATT_HEADER_BYTES
                 self.subscribers[receiver].put_nowait(frame[:whole])

@@ -29,6 +29,21 @@ def is_frame(raw: bytes) -> bool:
     return raw[:1] >= bytes([_FRAME])
 
 
+def starts(frame: bytes) -> bool:
+    """Whether a message begins with it."""
+    return is_frame(frame) and bool(frame[0] & _START)
+
+
+def ends(frame: bytes) -> bool:
+    """Whether a message ends with it."""
+    return is_frame(frame) and bool(frame[0] & _END)
+
+
+def number(frame: bytes) -> int | None:
+    """Its place in the message, from 0 on; None if it is no frame."""
+    return frame[1] if is_frame(frame) and len(frame) > _HEADER_BYTES else None
+
+
 def frames(message: bytes, largest_frame_bytes: int) -> list[bytes]:
     """`message`, 1 to 1024 bytes, as it is sent; raises Malformed where 64 frames are too few."""
     if not 1 <= len(message) <= LARGEST_MESSAGE_BYTES:

@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 
 from blelockd.protocol.errors import Malformed, Unauthentic
 from blelockd.protocol.instants import MS_PER_SECOND
+from blelockd.protocol.v2.frame_order import FrameOrder
 from blelockd.protocol.v2.frames import Reassembler, frames
 from blelockd.protocol.v2.headers import Denied, NotForUs
 from blelockd.protocol.v2.info import Info
@@ -65,7 +66,7 @@ class Dialogue:
         return await self._answer(asked_ms, read)
 
     async def _answer(self, asked_ms: int, read: Callable[[bytes], T]) -> Answered[T]:
-        reassembler = Reassembler(1, begin_anew=True)
+        order, reassembler = FrameOrder(), Reassembler(1, begin_anew=True)
         objection: Denied | Malformed | Unauthentic | None = None
         now_seconds = asyncio.get_running_loop().time
         until = now_seconds() + self._limits.response_seconds
@@ -75,10 +76,12 @@ class Dialogue:
                     frame = await self._connection.receive()
                     if not len(reassembler):
                         answered_ms = math.ceil(self._monotonic_ms())
+                    now = self._clock.monotonic_seconds()
                     try:
-                        message = reassembler.feed("", frame, self._clock.monotonic_seconds())
-                        if message is not None:
-                            return Answered(read(message), asked_ms, answered_ms)
+                        for each in order.put(frame, now):
+                            message = reassembler.feed("", each, now)
+                            if message is not None:
+                                return Answered(read(message), asked_ms, answered_ms)
                     except NotForUs:
                         continue
                     except Denied as denied:

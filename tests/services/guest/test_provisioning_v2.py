@@ -145,6 +145,13 @@ async def test_half_of_anothers_answer_does_not_spoil_ours() -> None:
     assert (await here.obtain()).session.session_id == party.GRANTED.session_id
 
 
+@pytest.mark.parametrize("mtu", [23, 100, 247])
+async def test_frames_that_overtake_each_other_are_sorted(mtu: int) -> None:
+    here = Corridor(mtu)
+    here.peripheral.frames_overtake = True
+    assert (await here.obtain()).session.session_id == party.GRANTED.session_id
+
+
 async def test_an_impostor_is_named() -> None:
     here = Corridor()
     here.issuer.signing_key = party.OTHER_ISK
