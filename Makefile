@@ -14,7 +14,7 @@ AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env)
 ABREAST := $(if $(ARGS),,-n 4)
 COVERAGE := $(if $(ARGS),,--cov --cov-report=term)
 
-.PHONY: help venv demo test test-packaged bare-test attack fuzz mutate bench deb stdeb lintian piuparts deb-test vm-test clean
+.PHONY: help venv demo test test-packaged bare-test attack fuzz mutate bench floods deb stdeb lintian piuparts deb-test vm-test clean
 
 help: ## this list
 	@echo "usage: make TARGET [ARGS='...']"
@@ -53,6 +53,10 @@ mutate: ## take out every check of the protocol, one at a time: a test must fail
 bench: ## what an advert, a session and an idle daemon cost; ARGS goes to the bench
 	@build-aux/prepare run
 	@$(RUN) -m tests.bench $(ARGS)
+
+floods: ## floods and faults against bounds, as a table; 1 if one is broken; ARGS goes to it
+	@build-aux/prepare test
+	@$(RUN) -m tests.floods $(ARGS)
 
 deb: ## the Debian packages: dist/blelock-issuer.deb, -lock, -guest and -demo
 	@build-aux/deb

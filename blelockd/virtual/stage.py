@@ -95,11 +95,15 @@ class DaemonProcess:
         """Whether it was started and has not ended."""
         return self._process is not None and self._process.returncode is None
 
+    def words(self) -> Sequence[str]:
+        """The command that starts it."""
+        return (command(self.role),)
+
     async def start(self, **environment: str) -> None:
         """Start the daemon through its command."""
         self._process = await asyncio.create_subprocess_exec(
             *("setpriv", "--pdeathsig", "KILL", "--"),
-            *(command(self.role), "run", "--config", str(self.config), "--log", "json"),
+            *(*self.words(), "run", "--config", str(self.config), "--log", "json"),
             env={**self.host.environment(), "PYTHONUNBUFFERED": "1", **environment},
             stdin=DEVNULL,
             stderr=PIPE,
@@ -265,12 +269,18 @@ class Stage:
             return {"mqtt": mqtt, "lock_id": LOCK_ID, **state}
         return {"locks": [LOCK_ID], "retry": {"first_seconds": 0.5, "longest_seconds": 3}}
 
-    def daemon(self, role: str, host: Host, settings: Settings | None = None) -> DaemonProcess:
+    def daemon(
+        self,
+        role: str,
+        host: Host,
+        settings: Settings | None = None,
+        kind: type[DaemonProcess] = DaemonProcess,
+    ) -> DaemonProcess:
         """A daemon of that role on `host`, not yet started."""
         number = len(self.daemons)
         config = self.directory / f"{role}-{number}.yaml"
         config.write_text(yaml.safe_dump(dict(settings or self.settings(role)), sort_keys=False))
-        process = DaemonProcess(role, host, config)
+        process = kind(role, host, config)
         self.daemons.append(process)
         return process
 

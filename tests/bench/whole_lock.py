@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 import time
-from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -41,18 +39,9 @@ class _StampingHost(Host):
 
 
 class _StampingLock(DaemonProcess):
-    async def start(self, **environment: str) -> None:
-        """Start the lock's command in a Python that stamps."""
-        self._process = await asyncio.create_subprocess_exec(
-            *("setpriv", "--pdeathsig", "KILL", "--"),
-            *(sys.executable, "-m", stamping_lock.__name__),
-            *("run", "--config", str(self.config), "--log", "json"),
-            env={**self.host.environment(), "PYTHONPATH": str(_ROOT), **environment},
-            stdin=DEVNULL,
-            stderr=PIPE,
-            start_new_session=True,
-        )
-        self._reader = asyncio.create_task(self._read(self._process))
+    def words(self) -> Sequence[str]:
+        """A Python that stamps."""
+        return (sys.executable, "-m", stamping_lock.__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +70,7 @@ async def whole_lock(sessions: int) -> AsyncIterator[WholeLock]:
         config = scenery.daemon("lock", host, settings).config
         lock = _StampingLock("lock", host, config)
         scenery.daemons.append(lock)
-        await lock.start(**{stamping_lock.STAMPS: str(lock_stamps)})
+        await lock.start(PYTHONPATH=str(_ROOT), **{stamping_lock.STAMPS: str(lock_stamps)})
         await lock.told("link-up", part="scan")
         held = await _deliver(scenery, lock, sessions)
         yield WholeLock(scenery.air, lock.pid, held, bus_stamps, lock_stamps)

@@ -34,13 +34,21 @@ class WholeHouse:
             settings["slot_seconds"] = SLOT_SECONDS
             settings["strike"] = {"hold_seconds": 0.2, "rearm_seconds": REARM_SECONDS}
         settings.update(changes.get(role, {}))
-        return self.stage.daemon(role, self.hosts[role], settings)
+        return self.stage.daemon(role, self.hosts[role], settings, self.made(role))
+
+    def made(self, role: str) -> type[DaemonProcess]:
+        """Who plays that role."""
+        return DaemonProcess
+
+    def environment(self, role: str) -> Mapping[str, str]:
+        """What more a daemon of that role is started with."""
+        return {}
 
     async def open(self) -> None:
         """Introduce issuer and lock to each other, and start both."""
         await typed.introduce(self.issuer.config, self.lock.config)
-        await self.issuer.start()
-        await self.lock.start()
+        await self.issuer.start(**self.environment("issuer"))
+        await self.lock.start(**self.environment("lock"))
         await self.issuer.told("lock-greeted", lock=LOCK_ID)
         await self.lock.told("link-up", part="time")
 
@@ -67,11 +75,13 @@ class WholeHouse:
 
 
 @asynccontextmanager
-async def whole_house(changes: Mapping[str, Any] | None = None) -> AsyncIterator[WholeHouse]:
+async def whole_house(
+    changes: Mapping[str, Any] | None = None, kind: type[WholeHouse] = WholeHouse
+) -> AsyncIterator[WholeHouse]:
     """Issuer and lock run and know each other; nobody has enrolled."""
     async with stage() as scenery:
         made = await scenery.air.add_hosts({role: {} for role in ("issuer", "lock", "guest")})
-        house = WholeHouse(scenery, {host.name: host for host in made}, changes or {})
+        house = kind(scenery, {host.name: host for host in made}, changes or {})
         house.walk_away()
         await house.open()
         yield house

@@ -1,0 +1,1 @@
+"""What floods and faults cost, in figures: `make floods`."""

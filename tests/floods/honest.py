@@ -1,0 +1,110 @@
+"""An honest guest of a whole house: asks until it gets a session, and shows its tokens."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Final
+
+from blelockd.adapters.clock import SystemClock, system_entropy
+from blelockd.adapters.keyring import GSK, Keyring
+from blelockd.protocol.ids import LockId
+from blelockd.protocol.v2.tokens import Presented
+from blelockd.services.guest.dialogue import Issuer
+from blelockd.services.guest.provisioning import Carried, ProvisioningFailed, ProvisioningLimits
+from blelockd.services.guest.provisioning_v2 import V2Identity, V2Provisioning
+from blelockd.services.ports import IssuerMark
+from blelockd.virtual.stage import LOCK_ID, NotTold
+from tests.floods.phantom_guest import PhantomCentral
+from tests.stories.enrolled_play import NEAR_DBM
+from tests.stories.whole_house import WholeHouse
+
+MANY: Final = {"requests_per_guest_per_minute": 1000, "requests_per_guest_per_hour": 10_000}
+"""One guest asks for many; what all strangers together may ask is as it is shipped."""
+
+_GIVE_UP_SECONDS: Final = 30.0
+_AGAIN_SECONDS: Final = 0.1
+_PAUSE_SECONDS: Final = 2.0
+_ADVERT_SECONDS: Final = 0.1
+_ADVERT_HEAD: Final = b"\x02\x01\x06\x17\xff\xff\xff"  # flags; 20 bytes for company 0xFFFF
+
+
+class HonestGuest:
+    """A guest that has enrolled on the host `guest`. `asked` counts what it set out to do."""
+
+    def __init__(self, house: WholeHouse) -> None:
+        self._house = house
+        keyring, air = Keyring(house.stage.keys("guest")), house.stage.air
+        central = PhantomCentral(air, "honest", house.hosts["issuer"].address())
+        clock = SystemClock()
+        limits = ProvisioningLimits(response_seconds=4.0, patience_seconds=0.2)
+        way = Issuer(central, IssuerMark(name="IssuerBeacon"), limits, clock)
+        identity = V2Identity(keyring.own(GSK), keyring.issuer_card(), Presented())
+        self._provisioning = V2Provisioning(way, identity, clock, system_entropy)
+        self.asked = 0
+        self._addresses = 0
+
+    async def session(self) -> Carried:
+        """A session, however often it must ask; raises ProvisioningFailed after 30 s."""
+        began = time.monotonic()
+        while True:
+            try:
+                return await self._provisioning.obtain(LockId(LOCK_ID))
+            except ProvisioningFailed:
+                if time.monotonic() - began > _GIVE_UP_SECONDS:
+                    raise
+                await asyncio.sleep(_AGAIN_SECONDS)
+
+    async def opens(self) -> None:
+        """Get a session, walk up and be let in; raises ProvisioningFailed, NotTold."""
+        carried = await self.session()
+        self._addresses += 1
+        address = f"C3:00:00:00:{self._addresses >> 8:02X}:{self._addresses & 255:02X}"
+        lock, session = self._house.lock, carried.session
+        since = len(lock.events)
+
+        async def show() -> None:
+            while True:
+                token = session.scheme.token(session.slot_at(carried.now())).reveal()
+                air = self._house.stage.air
+                air.inject(address, _ADVERT_HEAD + token, NEAR_DBM, to="lock")
+                await asyncio.sleep(_ADVERT_SECONDS)
+
+        showing = asyncio.ensure_future(show())
+        try:
+            await lock.told("unlock", since=since, session=str(session.session_id))
+        finally:
+            showing.cancel()
+            await asyncio.wait({showing})
+
+    @asynccontextmanager
+    async def coming(self, what: Callable[[], Awaitable[object]]) -> AsyncIterator[list[float]]:
+        """While this lasts the guest does `what` every two seconds; how long it took, where it was
+        done in the end.
+        """
+        self.asked, waits = 0, list[float]()
+        over = asyncio.Event()
+
+        async def come() -> None:
+            while not (over.is_set() and self.asked):
+                self.asked += 1
+                began = time.monotonic()
+                try:
+                    await what()
+                except (ProvisioningFailed, NotTold):
+                    continue
+                waits.append(time.monotonic() - began)
+                try:
+                    async with asyncio.timeout(_PAUSE_SECONDS):
+                        await over.wait()
+                except TimeoutError:
+                    pass
+
+        coming = asyncio.ensure_future(come())
+        try:
+            yield waits
+        finally:
+            over.set()
+            await coming
