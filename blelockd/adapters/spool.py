@@ -186,8 +186,8 @@ class SqliteSpool:
         return SpoolFailed(f"{self._path}: {problem}; {remedy}")
 
     def _set_aside(self) -> SpoolFailed:
-        kept = self._path.with_suffix(".db.damaged")
         try:
+            kept = self._name_aside()
             os.replace(self._path, kept)
             for more in ("-wal", "-shm"):
                 self._path.with_name(FILE + more).unlink(missing_ok=True)
@@ -195,6 +195,14 @@ class SqliteSpool:
             problem = f"damaged, and cannot be moved away: {os.strerror(error.errno or 0).lower()}"
             return self._failed(problem, "move it away")
         return SpoolDamaged(f"{self._path}: damaged; it is {kept.name} now, and a new one begins")
+
+    def _name_aside(self) -> Path:
+        """What no file is named by yet: each damaged one is kept."""
+        kept, number = self._path.with_suffix(".db.damaged"), 1
+        while os.path.lexists(kept):
+            number += 1
+            kept = self._path.with_suffix(f".db.damaged-{number}")
+        return kept
 
     def _close(self) -> None:
         connection, self._connection = self._connection, None

@@ -35,7 +35,7 @@ _KINDS: Final[Mapping[AuditKind, str]] = {
     AuditKind.REVOCATION_SETTLED: "the revocation is settled",
     AuditKind.EVENTS_MISSING: "events of the lock are missing",
     AuditKind.RETENTION: "older events were let go",
-    AuditKind.RESTORED: "a backup was restored; what happened after it is not here",
+    AuditKind.RESTORED: "the store was restored; what happened after its end is not here",
 }
 _DOOR: Final[Mapping[EventType, str]] = {
     EventType.OPENED: "the lock released the strike: the door could be opened",

@@ -26,6 +26,7 @@ _COUNTED: Final[dict[str, Mapping[EventKind, str]]] = {
         EventKind.GUEST_ENROLLED: "guests enrolled",
         EventKind.ENROLMENT_DENIED: "enrolments denied",
         EventKind.STORE_FAILED: "store failures",
+        EventKind.STORE_RESTORED: "store restored",
     },
     "lock": {
         EventKind.UNLOCK: "unlocks",

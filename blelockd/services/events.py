@@ -41,6 +41,7 @@ class EventKind(StrEnum):
     REVOCATION = "revocation"
     DOOR = "door"
     STORE_FAILED = "store-failed"
+    STORE_RESTORED = "store-restored"
     AUDIT_SIGNED = "audit-signed"
     SESSION_RECEIVED = "session-received"
     SESSION_REFUSED = "session-refused"

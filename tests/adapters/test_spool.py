@@ -226,6 +226,22 @@ def test_a_damaged_file_is_set_aside_and_a_new_one_begins(
     assert (tmp_path / "state" / "events.db.damaged").read_bytes() == damage
 
 
+def test_each_damaged_file_is_kept(spool: SqliteSpool, tmp_path: Path) -> None:
+    kept = {}
+    for number in (1, 2, 3):
+        spool.append(some(number))
+        spool.close()
+        damage = bytes([number]) * 20_000
+        (tmp_path / "state" / FILE).write_bytes(damage)
+        with pytest.raises(SpoolDamaged) as caught:
+            spool.append(some(number))
+        name = "events.db.damaged" + (f"-{number}" if number > 1 else "")
+        assert name in caught.value.reason
+        kept[name] = damage
+    for name, damage in kept.items():
+        assert (tmp_path / "state" / name).read_bytes() == damage
+
+
 def test_rows_that_no_lock_has_written_are_damage(spool: SqliteSpool, tmp_path: Path) -> None:
     spool.append(some(1))
     spool.close()

@@ -13,6 +13,8 @@ from tests.bench.report import as_json
 from tests.floods.__main__ import FLOODS, parser
 from tests.floods.watch import Flooded, Watch
 
+pytestmark = pytest.mark.timeout(300)
+
 QUICK = Effort(quick=True)
 OF_TIME = ("served", "back")
 """Words of the targets that ask how fast something is: not of a machine that others use, too."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from blelockd.adapters.clock import SystemClock
-from blelockd.adapters.store import chain, copies
+from blelockd.adapters.store import chain, copies, recovery, rolling
 from blelockd.adapters.store.audit import SqliteAudit
 from blelockd.adapters.store.copies import NoBackup, Restored
 from blelockd.adapters.store.database import Database
@@ -18,8 +18,9 @@ from blelockd.adapters.store.locks import SqliteLocks
 from blelockd.adapters.store.sessions import SqliteSessions
 from blelockd.protocol.instants import Instant
 from blelockd.protocol.v2.rsa_keys import IssuerSigningPublic
-from blelockd.services.issuer.audit import AuditEntry, AuditKind
+from blelockd.services.issuer.audit import AuditEntry, AuditKind, Head
 from blelockd.services.issuer.audit_check import Verified
+from blelockd.services.issuer.records import Recovered
 
 __all__ = ["NoBackup", "Restored", "Store"]
 
@@ -43,6 +44,42 @@ class Store:
     def check(self) -> None:
         """Read all of the file once, some 100 MB in a second; raises StoreDamaged, StoreFailed."""
         self._database.check()
+        self.locks.all()
+        self.guests.all()
+        self._database.is_suspect = False
+
+    @property
+    def is_suspect(self) -> bool:
+        """Whether damage was met since `check` found all whole, or that was never asked."""
+        return self._database.is_suspect
+
+    def recover(self, issuer: IssuerSigningPublic, now: Instant) -> Recovered:
+        """Make a damaged store whole, from its copy and from what can be read of it.
+
+        All sessions are revoked. Nothing has changed if it raises StoreDamaged, for there is
+        nothing to be had, or StoreFailed.
+        """
+        with self._database.closed():
+            damage = self._database.damaged("nothing of it can be read, and there is no copy")
+            return recovery.recover(self._database, issuer, now, damage)
+
+    def set_aside(self) -> list[str]:
+        """The names of the damaged files that are kept beside it, the oldest first."""
+        return [path.name for path in recovery.set_aside(self.path)]
+
+    def keep_copy(self) -> Head:
+        """Renew the copy from which a damaged store is recovered; the head that it ends with.
+
+        Raises StoreFailed, or Broken where the audit is not what was written.
+        """
+        return rolling.keep(self._database)
+
+    def news(self, since: Head) -> tuple[bool, bool]:
+        """Whether anything was decided since then, and whether about who locks and guests are.
+
+        Raises StoreFailed.
+        """
+        return rolling.news(self._database, since)
 
     def back_up(self) -> AbstractContextManager[tuple[Path, Verified]]:
         """A checked copy, in a file (0600) beside this one, that is gone afterwards.

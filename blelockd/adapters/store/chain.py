@@ -67,7 +67,7 @@ def events(
     """The events for which `where` holds, the oldest first; raises ValueError or Malformed."""
     sql = f"SELECT {_COLUMNS} FROM {JOINED} WHERE {where} ORDER BY event_id"
     for row in connection.execute(sql, values):
-        yield _event(row)
+        yield as_event(row)
 
 
 def rows(
@@ -77,7 +77,7 @@ def rows(
     sql = f"SELECT hash, {_COLUMNS} FROM {JOINED} WHERE {where} ORDER BY event_id"
     for stored, *row in connection.execute(sql, values):
         try:
-            event = _event(tuple(row))
+            event = as_event(tuple(row))
         except (Malformed, ValueError):
             event = None
         yield row[0], event, stored
@@ -114,7 +114,10 @@ def _values(event: AuditEvent) -> Row:
     )
 
 
-def _event(row: tuple[int, int, str, bytes, str, bytes, str, bytes, str, str, bytes]) -> AuditEvent:
+def as_event(
+    row: tuple[int, int, str, bytes, str, bytes, str, bytes, str, str, bytes],
+) -> AuditEvent:
+    """The event in a row of its columns, the name among them; raises ValueError, Malformed."""
     event_id, time_ms, kind, who, name, guest_id, lock_id, trace, rule, reason, door = row
     return AuditEvent(
         event_id=event_id,

@@ -23,15 +23,15 @@ from blelockd.adapters.store.schema import APPLICATION_ID, STEPS, migrate, shape
 from blelockd.protocol.ids import LockId
 from blelockd.protocol.instants import MS_PER_SECOND, Instant
 from blelockd.protocol.v2.rsa_keys import IssuerSigningPublic
-from blelockd.services.issuer.audit import AuditEntry, AuditKind, Head
+from blelockd.services.issuer.audit import AuditEntry, AuditKind
 from blelockd.services.issuer.audit_check import Verified
-from blelockd.services.issuer.records import StoreFailed
 
 KEPT_ASIDE: Final = ".before-restore"
 _PREFIX: Final = ".copy-"
 _LEAP: Final = 1 << 32
 """More envelopes than an issuer writes in years: none that it forgot comes again."""
 _LONGEST_SESSION_MS: Final = 86_400 * MS_PER_SECOND
+_STOP: Final = "`systemctl stop blelock-issuer`, then try again"
 _BESIDE: Final = ("-wal", "-shm")
 
 
@@ -60,7 +60,7 @@ def back_up(database: Database) -> Iterator[tuple[Path, Verified]]:
 
     Raises StoreFailed, or Broken where the audit is not what was written.
     """
-    with _told(database), _scratch(database.path.parent) as path:
+    with told(database), scratch(database.path.parent) as path:
         with closing(connect(path)) as copy:
             database.read(lambda connection: connection.backup(copy))
             copy.execute("PRAGMA journal_mode = DELETE")  # one file, without others beside it
@@ -83,14 +83,14 @@ def restore(
     store.
     """
     directory = database.path.parent
-    with _told(database):
+    with told(database):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _alone(database), _scratch(directory) as path:
+        with alone(database), scratch(directory) as path:
             with path.open("wb") as file:
                 shutil.copyfileobj(source, file)
             restored = _made_good(path, issuer, now)
-            _synchronise_file(path)
-            _put_in_place(path, database.path)
+            synchronise_file(path)
+            put_in_place(path, database.path, KEPT_ASIDE)
     return restored
 
 
@@ -98,12 +98,12 @@ def _made_good(path: Path, issuer: IssuerSigningPublic | None, now: Instant) -> 
     try:
         with closing(connect(path)) as connection:
             connection.execute("PRAGMA journal_mode = DELETE")
-            _check_origin(connection)
+            check_origin(connection)
             verified = verification.verify(connection, issuer, ())
             with connection:
                 connection.execute("BEGIN IMMEDIATE")
                 last = _last(connection)
-                _end_everything(connection, verified.head, now)
+                end_everything(connection, f"the backup ends with {verified.head}", now)
     except sqlite3.DatabaseError as error:
         if isinstance(error, sqlite3.OperationalError):
             raise  # the disk's
@@ -111,7 +111,8 @@ def _made_good(path: Path, issuer: IssuerSigningPublic | None, now: Instant) -> 
     return Restored(verified, last)
 
 
-def _check_origin(connection: sqlite3.Connection) -> None:
+def check_origin(connection: sqlite3.Connection) -> None:
+    """Bring the backup to the present form; raises NoBackup for what is none."""
     ((application,),) = connection.execute("PRAGMA application_id")
     if application != APPLICATION_ID:
         raise NoBackup("blelock-issuer has not made it")
@@ -133,9 +134,12 @@ def _last(connection: sqlite3.Connection) -> Instant:
     return Instant(row[0] if row is not None else 0)
 
 
-def _end_everything(connection: sqlite3.Connection, head: Head, now: Instant) -> None:
-    """A session that was revoked since the backup must not live again, nor a number come again."""
-    entry = AuditEntry(time=now, kind=AuditKind.RESTORED, reason=f"the backup ends with {head}")
+def end_everything(connection: sqlite3.Connection, reason: str, now: Instant) -> None:
+    """A session that was revoked since the backup must not live again, nor a number come again.
+
+    `reason` is what the audit is told of it.
+    """
+    entry = AuditEntry(time=now, kind=AuditKind.RESTORED, reason=reason)
     chain.append(connection, entry)
     for revocation in list(revocations.pending(connection)):
         revocations.settle(connection, revocation, "all sessions are revoked", now)
@@ -148,12 +152,15 @@ def _end_everything(connection: sqlite3.Connection, head: Head, now: Instant) ->
     connection.execute("UPDATE lock SET next_seq = next_seq + ?", (_LEAP,))
 
 
-def _put_in_place(new: Path, path: Path) -> None:
-    """At every moment there is a whole file, the old one or the new."""
-    kept = path.with_name(path.name + KEPT_ASIDE)
+def put_in_place(new: Path, path: Path, kept_as: str, *, checkpoint: bool = True) -> None:
+    """At every moment there is a whole file, the old one or the new. What was there is kept beside
+    it, with `kept_as` behind its name; with its log in it, if `checkpoint`.
+    """
+    kept = path.with_name(path.name + kept_as)
     if path.exists():
-        with suppress(sqlite3.Error), closing(connect(path)) as old:
-            old.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        if checkpoint:
+            with suppress(sqlite3.Error), closing(connect(path)) as old:
+                old.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         for beside in ("", *_BESIDE):
             kept.with_name(kept.name + beside).unlink(missing_ok=True)
         os.link(path, kept)
@@ -168,7 +175,8 @@ def _put_in_place(new: Path, path: Path) -> None:
 
 
 @contextmanager
-def _told(database: Database) -> Iterator[None]:
+def told(database: Database) -> Iterator[None]:
+    """What goes wrong within, as StoreFailed of that file."""
     try:
         yield
     except (sqlite3.Error, OSError) as error:
@@ -176,26 +184,22 @@ def _told(database: Database) -> Iterator[None]:
 
 
 @contextmanager
-def _alone(database: Database) -> Iterator[None]:
-    """Nobody uses the store, nor begins to; raises StoreFailed."""
+def alone(database: Database, remedy: str = _STOP) -> Iterator[None]:
+    """Nobody uses the store, nor begins to; raises StoreFailed with `remedy`."""
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
     directory = os.open(database.path.parent, flags)
     try:
         try:
             fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise _in_use(database) from error
+            raise database.failed("it is in use", remedy) from error
         yield
     finally:
         os.close(directory)
 
 
-def _in_use(database: Database) -> StoreFailed:
-    return database.failed("it is in use", "`systemctl stop blelock-issuer`, then try again")
-
-
 @contextmanager
-def _scratch(directory: Path) -> Iterator[Path]:
+def scratch(directory: Path) -> Iterator[Path]:
     """An empty file, its user's alone; gone afterwards, with those that a crash has left."""
     for left in directory.glob(f"{_PREFIX}*"):
         with suppress(FileNotFoundError), left.open("rb") as file, suppress(BlockingIOError):
@@ -213,7 +217,8 @@ def _scratch(directory: Path) -> Iterator[Path]:
         os.close(descriptor)
 
 
-def _synchronise_file(path: Path) -> None:
+def synchronise_file(path: Path) -> None:
+    """Have what `path` holds on the disk; raises OSError."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

@@ -1,7 +1,7 @@
 """One SQLite file, its own user's alone, in which every commit is on the disk before it returns.
 
 What goes wrong is told as StoreFailed, with the remedy. A damaged file is never set aside or made
-anew here: the guests, and who was let in, are in it.
+anew here (recovery.py does that): the guests, and who was let in, are in it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import os
 import sqlite3
 import stat
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -24,7 +25,12 @@ FILE: Final = "issuer.db"
 
 _LOCKED_SECONDS: Final = 5.0
 _LARGEST_WAL_BYTES: Final = 4 << 20
-_RESTORE: Final = "stop blelock-issuer, then `blelock-issuer restore BACKUP`"
+_RESTORE: Final = (
+    "a running blelock-issuer saves what can be saved; else stop it, and `blelock-issuer restore"
+    " BACKUP`; without a backup move the file away, and invite everybody anew"
+)
+COPY: Final = ".backup"
+"""Behind its name: the copy that the daemon keeps. Where that is, there was a store."""
 _MESSAGES: Final = {
     sqlite3.SQLITE_FULL: ("the disk is full", "make room there"),
     sqlite3.SQLITE_READONLY: ("it cannot be written", "see whether the disk is read-only"),
@@ -60,6 +66,8 @@ class Database:
         self._in_use: int | None = None
         self._one_at_a_time = threading.Lock()
         self._data_version = 0
+        self.is_suspect = True
+        """Whether damage was met since the file was last found whole."""
 
     def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """What `work` reads, of one moment; raises StoreFailed."""
@@ -85,6 +93,13 @@ class Database:
             for (found,) in self._opened().execute("PRAGMA quick_check(1)"):
                 if found != "ok":
                     raise self.damaged(found.splitlines()[-1])
+
+    @contextmanager
+    def closed(self) -> Iterator[None]:
+        """Let go of the file, and have nobody in this process open it meanwhile."""
+        with self._one_at_a_time:
+            self.drop()
+            yield
 
     def checkpoint(self) -> None:
         """Empty the log beside the file, where what was erased may still stand.
@@ -128,6 +143,7 @@ class Database:
         self._in_use = self._share_directory()
         # Not opened here where it exists: closing it would end SQLite's locks of this process.
         if not os.path.lexists(self.path):
+            self._was_never_there("it is gone")
             flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
             os.close(os.open(self.path, flags | os.O_NOFOLLOW, 0o600))
         self._check_file(os.lstat(self.path))
@@ -164,8 +180,15 @@ class Database:
         ((version,),) = connection.execute("PRAGMA user_version")
         if version > len(STEPS):
             raise self.failed("a newer blelock-issuer made it", "upgrade this one")
+        if version == 0:
+            self._was_never_there("nothing is in it")
         if version < len(STEPS):
             self._migrate(connection)
+
+    def _was_never_there(self, found: str) -> None:
+        """Raises StoreDamaged where a copy says otherwise: nobody's guests are forgotten so."""
+        if os.path.lexists(self.path.with_name(self.path.name + COPY)):
+            raise self.damaged(f"{found}, and a copy is beside it")
 
     def _migrate(self, connection: sqlite3.Connection) -> None:
         with connection:
@@ -182,6 +205,7 @@ class Database:
 
     def damaged(self, found: str) -> StoreDamaged:
         """The error that says what was found in this file."""
+        self.is_suspect = True
         return StoreDamaged(f"{self.path}: damaged: {found}", _RESTORE)
 
     def told(self, error: sqlite3.Error | OSError | ValueError | Malformed) -> StoreFailed:

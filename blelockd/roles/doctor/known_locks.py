@@ -42,9 +42,9 @@ async def known_locks(config: IssuerConfig) -> AsyncIterator[Finding]:
 
 def _in_store(config: IssuerConfig, store: Store) -> list[Finding]:
     locks = store.locks.all()
+    found = _restored(store)
     if not locks:
-        return [_none(config)]
-    found = []
+        return [*found, _none(config)]
     for lock in locks:
         check = f"lock {lock.lock_id}"
         card = f"its card has the fingerprint {lock.card.fingerprint()}"
@@ -58,6 +58,18 @@ def _in_store(config: IssuerConfig, store: Store) -> list[Finding]:
         )
         found.append(doubtful(check, "lock-never-heard", told, remedy))
     return found
+
+
+def _restored(store: Store) -> list[Finding]:
+    aside = store.set_aside()
+    if not aside:
+        return []
+    told = f"it was damaged and restored; {aside[-1]} is what it was, one of {len(aside)}"
+    remedy = (
+        "`blelock-issuer audit` says what is missing: suspend or remove again whom you suspended or"
+        f" removed since; see to the disk, then delete {store.path.parent / aside[-1]}"
+    )
+    return [doubtful("store", "store-restored", told, remedy)]
 
 
 def _none(config: IssuerConfig) -> Finding:

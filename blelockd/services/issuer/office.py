@@ -23,6 +23,7 @@ from blelockd.services.issuer.reception import Reception
 from blelockd.services.issuer.records import StoreFailed
 from blelockd.services.issuer.register import Register
 from blelockd.services.issuer.revoking import Revoking
+from blelockd.services.issuer.safekeeping import Safekeeping, SafeRecords
 from blelockd.services.issuer.store import (
     AuditRecords,
     DoorRecords,
@@ -40,7 +41,7 @@ _EXPIRE_SECONDS: Final = 30.0
 _CHECK_SECONDS: Final = 5.0
 
 
-class Records(Protocol):
+class Records(SafeRecords, Protocol):
     """All that the issuer keeps."""
 
     @property
@@ -53,10 +54,6 @@ class Records(Protocol):
     def doors(self) -> DoorRecords: ...
     @property
     def audit(self) -> AuditRecords: ...
-
-    def check(self) -> None:
-        """Read all of it once; raises StoreDamaged, StoreFailed."""
-        ...
 
     def changed(self) -> bool:
         """Whether another process has changed anything since this was last asked; True at first.
@@ -102,6 +99,8 @@ class Office:
         self._records = records
         self._part = part
         self._trouble = StoreTrouble(journal, clock)
+        issuer = identity.signing_key.public_key
+        self._safekeeping = Safekeeping(records, issuer, journal, clock)
         post = Post(identity, records.locks, outlet, clock, entropy)
         delivery = Delivery(post, records.sessions, journal, clock)
         self.revoking = Revoking(post, records.locks, records.sessions, journal, clock)
@@ -139,30 +138,26 @@ class Office:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.revoking.run())
                 group.create_task(self._watch())
+                group.create_task(self._safekeeping.run())
                 group.create_task(self._expire())
         finally:
             await self.correspondence.close()
 
     async def _watch(self) -> None:
-        while not await self._is_whole():
-            await self._clock.sleep(_CHECK_SECONDS)
+        """Until the store was found whole no lock is known here: no session is granted on what may
+        be damaged.
+        """
         while True:
+            wait_seconds = _CHECK_SECONDS if self._records.is_suspect else _LOOK_SECONDS
             try:
+                await self._safekeeping.make_whole()
                 if await asyncio.to_thread(self._records.changed):
                     await self._look_again()
-                self._part.up("in order")
+                self._part.up(self._safekeeping.standing)
+                wait_seconds = _LOOK_SECONDS
             except StoreFailed as error:
                 self._part.down(str(error))
-            await self._clock.sleep(_LOOK_SECONDS)
-
-    async def _is_whole(self) -> bool:
-        """Until it is, no lock is known here: no session is granted on what may be damaged."""
-        try:
-            await asyncio.to_thread(self._records.check)
-        except StoreFailed as error:
-            self._part.down(str(error))
-            return False
-        return True
+            await self._clock.sleep(wait_seconds)
 
     async def _look_again(self) -> None:
         """Somebody has changed something: who the locks are, and what is owed to them."""

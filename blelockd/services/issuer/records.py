@@ -31,6 +31,22 @@ class StoreDamaged(StoreFailed):
     """What is in the file is not what was written there."""
 
 
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What was put in the place of a damaged store. `reason` is what its audit says of that.
+
+    `kept_as` is the damaged file's name now, `copy` that of the copy it began with, None for none;
+    `event_id` is the last event that was saved.
+    """
+
+    reason: str
+    kept_as: str
+    copy: str | None
+    event_id: int
+    guests: int
+    locks: int
+
+
 class NotKept(Exception):
     """Nothing has changed: what was asked for does not fit what is kept. `reason` is for people."""
 

@@ -1,0 +1,331 @@
+"""A damaged store is whole again without anybody's help, and says what it has lost."""
+
+from __future__ import annotations
+
+import os
+import random
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from blelockd.adapters.store import Store
+from blelockd.services.issuer.access import Grant
+from blelockd.services.issuer.audit import AuditFilter, AuditKind
+from blelockd.services.issuer.records import GuestState, Recovered, StoreDamaged, StoreFailed
+from tests.adapters.store.household import ADA, GRANT, Household, a_session, later, phone, said
+from tests.fakes.clock import NOON
+from tests.fakes.enrolled import DOOR, ISK
+
+PAGE = 4096
+ISSUER = ISK.public_key
+
+
+def lived_in(house: Household, events: int = 200) -> Household:
+    """Guests, a session, what a lock told; the audit signed."""
+    guest = house.guest()
+    house.opened(a_session(guest))
+    for number in range(1, events + 1):
+        house.tell(DOOR, said(number, session=1), NOON)
+    house.store.audit.sign(ISK, NOON)
+    return house
+
+
+def pages_of(path: Path, *names: str) -> set[int]:
+    """The pages of these tables and indexes, from 0 on."""
+    with closing(sqlite3.connect(path)) as connection:
+        marks = ", ".join("?" * len(names))
+        sql = f"SELECT DISTINCT pageno FROM dbstat WHERE name IN ({marks})"
+        try:
+            return {page - 1 for (page,) in connection.execute(sql, names)}
+        except sqlite3.OperationalError:
+            pytest.skip("this SQLite does not tell which page is whose")
+
+
+def spoil(path: Path, *pages: int) -> bytes:
+    """Noise in place of these pages; what is there then."""
+    raw = bytearray(path.read_bytes())
+    for page in pages:
+        raw[page * PAGE : (page + 1) * PAGE] = os.urandom(PAGE)
+    path.write_bytes(raw)
+    return bytes(raw)
+
+
+def recovered(house: Household) -> Recovered:
+    """What came of it; the store is what it says, and says that it was restored."""
+    house.store.close()
+    store = Store(house.directory)
+    with pytest.raises(StoreDamaged):
+        store.check()
+    came = store.recover(ISSUER, later(10))
+    store.check()
+    assert store.audit.verify(ISSUER).head.event_id > came.event_id or came.event_id == 0
+    last = store.audit.find(AuditFilter(kind=AuditKind.RESTORED))[-1]
+    assert came.reason in last.reason
+    assert came.kept_as in last.reason
+    assert store.set_aside()[-1] == came.kept_as
+    assert not [p for p in house.directory.iterdir() if p.name.startswith(".copy-")]
+    house.store = store
+    return came
+
+
+def test_a_copy_holds_no_key_and_is_renewed_with_one_more_kept(house: Household) -> None:
+    lived_in(house, 3)
+    first = house.store.keep_copy()
+    assert house.store.news(first) == (False, False)
+    house.store.guests.suspend(phone().public_key.guest_id, later(1))
+    assert house.store.news(first) == (True, True)
+    second = house.store.keep_copy()
+    assert second.event_id > first.event_id
+    names = sorted(path.name for path in house.directory.iterdir())
+    assert names[:3] == ["issuer.db", "issuer.db-shm", "issuer.db-wal"]
+    assert names[3:] == ["issuer.db.backup", "issuer.db.backup-before"]
+    for name in names[3:]:
+        path = house.directory / name
+        assert path.stat().st_mode & 0o777 == 0o600
+        with closing(sqlite3.connect(path)) as copy:
+            assert list(copy.execute("SELECT count(key), count(*) FROM session")) == [(0, 1)]
+
+
+def test_where_there_is_little_room_no_copy_is_begun(
+    house: Household, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Little:
+        free = 1000
+
+    monkeypatch.setattr("shutil.disk_usage", lambda _: Little())
+    with pytest.raises(StoreFailed, match="no room to keep a copy beside it; make room there"):
+        house.store.keep_copy()
+
+
+def test_an_audit_that_was_changed_is_not_copied_over_one_that_was_not(house: Household) -> None:
+    lived_in(house, 3)
+    house.store.keep_copy()
+    before = (house.directory / "issuer.db.backup").read_bytes()
+    house.store.close()
+    with closing(sqlite3.connect(house.store.path)) as connection, connection:
+        connection.execute("UPDATE audit SET reason = 'nothing' WHERE event_id = 2")
+    with pytest.raises(Exception, match="event 2 was changed"):
+        house.store.keep_copy()
+    assert (house.directory / "issuer.db.backup").read_bytes() == before
+
+
+def test_damage_to_an_index_loses_nothing_and_needs_no_copy(house: Household) -> None:
+    lived_in(house)
+    kept = len(house.told())
+    house.store.close()
+    spoil(house.store.path, min(pages_of(house.store.path, "audit_by_time")))
+    came = recovered(house)
+    assert (came.copy, came.event_id, came.guests, came.locks) == (None, kept, 1, 2)
+    assert "all of the audit is saved" in came.reason
+
+
+def test_what_the_copy_does_not_have_yet_is_taken_from_the_wreck(house: Household) -> None:
+    lived_in(house)
+    house.store.keep_copy()
+    for number in range(201, 221):
+        house.tell(DOOR, said(number, session=1), NOON)
+    house.guest(key="other phone")
+    kept = len(house.told())
+    house.store.close()
+    spoil(house.store.path, *pages_of(house.store.path, "lock", "sqlite_autoindex_lock_1"))
+    came = recovered(house)
+    assert (came.copy, came.event_id, came.guests, came.locks) == ("issuer.db.backup", kept, 2, 2)
+    taken = house.tell(DOOR, said(221, session=1), NOON)
+    assert not taken.missing
+
+
+def test_what_is_lost_of_a_locks_events_shows_as_missing(house: Household) -> None:
+    lived_in(house, 20)
+    house.store.keep_copy()
+    for number in range(21, 400):
+        house.tell(DOOR, said(number, session=1), NOON)
+    house.store.close()
+    last = max(pages_of(house.store.path, "audit"))
+    spoil(house.store.path, last, *sorted(pages_of(house.store.path, "audit"))[1:3])
+    came = recovered(house)
+    for _ in range(3):
+        taken = house.tell(DOOR, said(400, session=1), NOON)
+    kept = {event.door.counter for event in house.told() if event.door is not None}
+    assert came.copy == "issuer.db.backup"
+    assert taken.missing
+    assert set(range(1, 401)) - kept == set(taken.missing)
+    house.store.audit.verify(ISSUER)
+
+
+def test_no_session_lives_again_and_every_lock_is_told(house: Household) -> None:
+    lived_in(house, 3)
+    house.store.keep_copy()
+    numbers = house.store.locks.reserve(DOOR, 5)
+    house.store.close()
+    spoil(house.store.path, 1)
+    recovered(house)
+    assert house.store.sessions.live(DOOR, later(20)) == []
+    pending = {one.lock_id for one in house.store.sessions.pending() if one.revoke.whom is None}
+    assert pending == {lock.lock_id for lock in house.store.locks.all()}
+    anew = house.store.locks.reserve(DOOR, 1)
+    assert (anew is None) == (numbers is None)
+    if numbers is not None and anew is not None:
+        assert anew[0] > numbers[-1]
+
+
+@pytest.mark.parametrize("table", ["guest", "all"])
+def test_who_was_suspended_after_the_copy_stays_so(house: Household, table: str) -> None:
+    """Of a guest whose own row is lost, the audit still says what became of it."""
+    lived_in(house, 3)
+    other = house.guest(key="other phone")
+    house.store.keep_copy()
+    house.store.guests.suspend(phone().public_key.guest_id, later(1))
+    house.store.guests.remove(other.guest_id, later(2))
+    house.store.close()
+    lost = pages_of(house.store.path, "guest", "sqlite_autoindex_guest_1")
+    spoil(house.store.path, *(lost if table == "guest" else {min(lost)}))
+    recovered(house)
+    states = {guest.guest_id: guest.state for guest in house.store.guests.all()}
+    assert states[phone().public_key.guest_id] is GuestState.SUSPENDED
+    assert states[other.guest_id] is GuestState.REMOVED
+
+
+def test_who_was_forgotten_after_the_copy_does_not_come_back(house: Household) -> None:
+    lived_in(house, 3)
+    house.store.keep_copy()
+    house.store.audit.forget(ADA, later(1))
+    house.store.close()
+    spoil(house.store.path, *pages_of(house.store.path, "guest", "sqlite_autoindex_guest_1"))
+    recovered(house)
+    assert house.store.guests.all() == []
+    assert all(event.person is None for event in house.told())
+
+
+def test_a_guest_whose_grant_is_lost_is_not_guessed_at(house: Household) -> None:
+    lived_in(house, 3)
+    house.store.keep_copy()
+    house.guest(key="other phone", grant=Grant(frozenset([DOOR]), uses=1))
+    house.store.close()
+    spoil(house.store.path, *pages_of(house.store.path, "permit"))
+    recovered(house)
+    (guest,) = house.store.guests.all()
+    assert (guest.guest_id, guest.grant) == (phone().public_key.guest_id, GRANT)
+
+
+@pytest.mark.parametrize("what", ["gone", "empty"])
+def test_a_store_that_is_gone_is_not_begun_anew_where_a_copy_is(
+    house: Household, what: str
+) -> None:
+    lived_in(house, 3)
+    house.store.keep_copy()
+    house.store.close()
+    if what == "gone":
+        house.store.path.unlink()
+    else:
+        house.store.path.write_bytes(b"")
+    with pytest.raises(StoreDamaged, match="a copy is beside it"):
+        house.store.guests.all()
+    if what == "gone":
+        came = house.store.recover(ISSUER, later(10))
+        assert (came.guests, came.copy) == (1, "issuer.db.backup")
+    else:
+        assert recovered(house).guests == 1
+
+
+def test_a_copy_that_is_damaged_or_changed_gives_way_to_the_one_before(house: Household) -> None:
+    lived_in(house, 3)
+    house.store.keep_copy()
+    house.store.guests.suspend(phone().public_key.guest_id, later(1))
+    house.store.keep_copy()
+    house.store.close()
+    spoil(house.directory / "issuer.db.backup", 0)
+    house.store.path.write_bytes(os.urandom(50_000))
+    came = recovered(house)
+    assert came.copy == "issuer.db.backup-before"
+
+
+def test_where_nothing_can_be_had_nothing_is_changed_and_it_says_so(house: Household) -> None:
+    lived_in(house, 3)
+    house.store.close()
+    house.store.path.write_bytes(os.urandom(50_000))
+    before = {path.name: path.read_bytes() for path in house.directory.iterdir()}
+    with pytest.raises(StoreDamaged, match=r"no copy; .*blelock-issuer restore BACKUP"):
+        house.store.recover(ISSUER, later(10))
+    assert {path.name: path.read_bytes() for path in house.directory.iterdir()} == before
+
+
+def test_each_damaged_file_is_kept(house: Household) -> None:
+    lived_in(house, 3)
+    house.store.keep_copy()
+    kept = {}
+    for _ in range(3):
+        house.store.close()
+        damage = spoil(house.store.path, 0, 1, 2)
+        kept[recovered(house).kept_as] = damage
+    assert len(kept) == 3
+    for name, damage in kept.items():
+        assert (house.directory / name).read_bytes() == damage
+
+
+def test_nobody_restores_what_somebody_uses(house: Household) -> None:
+    lived_in(house, 3)
+    other = Store(house.directory)
+    other.guests.all()
+    with pytest.raises(StoreFailed, match="it is in use"):
+        house.store.recover(ISSUER, later(10))
+    other.close()
+
+
+DAMAGES: dict[str, Callable[[random.Random, bytes], bytes]] = {
+    "noise in a page": lambda chance, raw: _put(
+        raw, chance.randrange(len(raw) // PAGE) * PAGE, chance.randbytes(PAGE)
+    ),
+    "noise in some bytes": lambda chance, raw: _put(
+        raw, chance.randrange(len(raw)), chance.randbytes(64)
+    ),
+    "zeros in a page": lambda chance, raw: _put(
+        raw, chance.randrange(len(raw) // PAGE) * PAGE, bytes(PAGE)
+    ),
+    "cut off": lambda chance, raw: raw[: chance.randrange(len(raw))],
+    "two pages exchanged": lambda chance, raw: _exchanged(chance, raw),
+}
+
+
+def _put(raw: bytes, at: int, what: bytes) -> bytes:
+    return raw[:at] + what[: len(raw) - at] + raw[at + len(what) :]
+
+
+def _exchanged(chance: random.Random, raw: bytes) -> bytes:
+    one, other = (chance.randrange(len(raw) // PAGE) * PAGE for _ in range(2))
+    page, else_ = raw[one : one + PAGE], raw[other : other + PAGE]
+    return _put(_put(raw, one, else_), other, page)
+
+
+@pytest.mark.parametrize("how", DAMAGES)
+def test_however_it_is_damaged_guests_are_there_and_the_audit_verifies(
+    house: Household, how: str
+) -> None:
+    chance = random.Random(how)
+    lived_in(house)
+    house.store.keep_copy()
+    for number in range(201, 240):
+        house.tell(DOOR, said(number, session=1), NOON)
+    house.store.close()
+    whole = house.store.path.read_bytes()
+    suspended = 0
+    for _ in range(6):
+        for path in house.directory.glob("issuer.db*"):
+            if ".backup" not in path.name:
+                path.unlink()
+        house.store.path.touch(0o600)
+        house.store.path.write_bytes(DAMAGES[how](chance, whole))
+        store = Store(house.directory)
+        try:
+            store.check()
+        except StoreDamaged:
+            suspended += 1
+            store.recover(ISSUER, later(10))
+            store.check()
+            store.audit.verify(ISSUER)
+        assert [guest.person for guest in store.guests.all()] == [ADA]
+        assert len(store.locks.all()) == 2
+        store.close()
+    assert suspended > 1 or how == "noise in some bytes"
