@@ -25,6 +25,10 @@ FILE: Final = "issuer.db"
 
 _LOCKED_SECONDS: Final = 5.0
 _LARGEST_WAL_BYTES: Final = 4 << 20
+_MOST_IN_LOG_PAGES: Final = 4096
+"""The log beside the file is emptied when a copy was made (rolling.py): what is newer than the copy
+then stands in the log, whatever becomes of the file. This is where it may not wait for that.
+"""
 _RESTORE: Final = (
     "a running blelock-issuer saves what can be saved; else stop it, and `blelock-issuer restore"
     " BACKUP`; without a backup move the file away, and invite everybody anew"
@@ -177,6 +181,7 @@ class Database:
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_MOST_IN_LOG_PAGES}")
         ((version,),) = connection.execute("PRAGMA user_version")
         if version > len(STEPS):
             raise self.failed("a newer blelock-issuer made it", "upgrade this one")

@@ -56,11 +56,10 @@ def recover(
     """
     directory = database.path.parent
     with copies.told(database), copies.alone(database, _END), ExitStack() as stack:
-        wreck = stack.enter_context(copies.scratch(directory))
+        wreck, path = (stack.enter_context(copies.scratch(directory)) for _ in range(2))
         for end in ("", "-wal"):
             with suppress(FileNotFoundError):
                 shutil.copyfile(_beside(database.path, end), _beside(wreck, end))
-        path = stack.enter_context(copies.scratch(directory))
         aside = _aside(database.path)
         for with_audit in _TRIES:
             try:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from blelockd.adapters.store import copies
 from blelockd.adapters.store.database import COPY, Database, synchronise
 from blelockd.services.issuer.audit import AuditKind, Head
+from blelockd.services.issuer.records import StoreFailed
 
 ONE_BEFORE: Final = ".backup-before"
 
@@ -53,6 +55,8 @@ def keep(database: Database) -> Head:
                 os.replace(newest, before)
             os.link(copy, newest)
             synchronise(newest.parent)
+    with suppress(StoreFailed):  # somebody reads: then with the next copy
+        database.checkpoint()
     return verified.head
 
 

@@ -7,6 +7,7 @@ store's part of STATUS for as long as the damaged file is there.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Final, Protocol
 
 from blelockd.protocol.instants import Instant
@@ -95,7 +96,15 @@ class Safekeeping:
         return recovered is not None
 
     async def run(self) -> None:
-        """Keep a copy, until cancelled."""
+        """Keep a copy, until cancelled; the last words, too."""
+        try:
+            await self._keep_copies()
+        finally:
+            with suppress(StoreFailed, Broken):
+                if not self._records.is_suspect:
+                    self._records.keep_copy()
+
+    async def _keep_copies(self) -> None:
         copied, at_seconds, took_seconds = Head(0, NOTHING_BEFORE), -COPY_SECONDS, 0.0
         while True:
             await self._whole.wait()

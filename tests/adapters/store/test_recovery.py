@@ -7,68 +7,15 @@ import random
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
 from blelockd.adapters.store import Store
-from blelockd.services.issuer.access import Grant
-from blelockd.services.issuer.audit import AuditFilter, AuditKind
-from blelockd.services.issuer.records import GuestState, Recovered, StoreDamaged, StoreFailed
-from tests.adapters.store.household import ADA, GRANT, Household, a_session, later, phone, said
+from blelockd.services.issuer.records import StoreDamaged, StoreFailed
+from tests.adapters.store.damaging import ISSUER, PAGE, lived_in, pages_of, recovered, spoil
+from tests.adapters.store.household import ADA, Household, later, phone, said
 from tests.fakes.clock import NOON
-from tests.fakes.enrolled import DOOR, ISK
-
-PAGE = 4096
-ISSUER = ISK.public_key
-
-
-def lived_in(house: Household, events: int = 200) -> Household:
-    """Guests, a session, what a lock told; the audit signed."""
-    guest = house.guest()
-    house.opened(a_session(guest))
-    for number in range(1, events + 1):
-        house.tell(DOOR, said(number, session=1), NOON)
-    house.store.audit.sign(ISK, NOON)
-    return house
-
-
-def pages_of(path: Path, *names: str) -> set[int]:
-    """The pages of these tables and indexes, from 0 on."""
-    with closing(sqlite3.connect(path)) as connection:
-        marks = ", ".join("?" * len(names))
-        sql = f"SELECT DISTINCT pageno FROM dbstat WHERE name IN ({marks})"
-        try:
-            return {page - 1 for (page,) in connection.execute(sql, names)}
-        except sqlite3.OperationalError:
-            pytest.skip("this SQLite does not tell which page is whose")
-
-
-def spoil(path: Path, *pages: int) -> bytes:
-    """Noise in place of these pages; what is there then."""
-    raw = bytearray(path.read_bytes())
-    for page in pages:
-        raw[page * PAGE : (page + 1) * PAGE] = os.urandom(PAGE)
-    path.write_bytes(raw)
-    return bytes(raw)
-
-
-def recovered(house: Household) -> Recovered:
-    """What came of it; the store is what it says, and says that it was restored."""
-    house.store.close()
-    store = Store(house.directory)
-    with pytest.raises(StoreDamaged):
-        store.check()
-    came = store.recover(ISSUER, later(10))
-    store.check()
-    assert store.audit.verify(ISSUER).head.event_id > came.event_id or came.event_id == 0
-    last = store.audit.find(AuditFilter(kind=AuditKind.RESTORED))[-1]
-    assert came.reason in last.reason
-    assert came.kept_as in last.reason
-    assert store.set_aside()[-1] == came.kept_as
-    assert not [p for p in house.directory.iterdir() if p.name.startswith(".copy-")]
-    house.store = store
-    return came
+from tests.fakes.enrolled import DOOR
 
 
 def test_a_copy_holds_no_key_and_is_renewed_with_one_more_kept(house: Household) -> None:
@@ -169,45 +116,6 @@ def test_no_session_lives_again_and_every_lock_is_told(house: Household) -> None
     assert (anew is None) == (numbers is None)
     if numbers is not None and anew is not None:
         assert anew[0] > numbers[-1]
-
-
-@pytest.mark.parametrize("table", ["guest", "all"])
-def test_who_was_suspended_after_the_copy_stays_so(house: Household, table: str) -> None:
-    """Of a guest whose own row is lost, the audit still says what became of it."""
-    lived_in(house, 3)
-    other = house.guest(key="other phone")
-    house.store.keep_copy()
-    house.store.guests.suspend(phone().public_key.guest_id, later(1))
-    house.store.guests.remove(other.guest_id, later(2))
-    house.store.close()
-    lost = pages_of(house.store.path, "guest", "sqlite_autoindex_guest_1")
-    spoil(house.store.path, *(lost if table == "guest" else {min(lost)}))
-    recovered(house)
-    states = {guest.guest_id: guest.state for guest in house.store.guests.all()}
-    assert states[phone().public_key.guest_id] is GuestState.SUSPENDED
-    assert states[other.guest_id] is GuestState.REMOVED
-
-
-def test_who_was_forgotten_after_the_copy_does_not_come_back(house: Household) -> None:
-    lived_in(house, 3)
-    house.store.keep_copy()
-    house.store.audit.forget(ADA, later(1))
-    house.store.close()
-    spoil(house.store.path, *pages_of(house.store.path, "guest", "sqlite_autoindex_guest_1"))
-    recovered(house)
-    assert house.store.guests.all() == []
-    assert all(event.person is None for event in house.told())
-
-
-def test_a_guest_whose_grant_is_lost_is_not_guessed_at(house: Household) -> None:
-    lived_in(house, 3)
-    house.store.keep_copy()
-    house.guest(key="other phone", grant=Grant(frozenset([DOOR]), uses=1))
-    house.store.close()
-    spoil(house.store.path, *pages_of(house.store.path, "permit"))
-    recovered(house)
-    (guest,) = house.store.guests.all()
-    assert (guest.guest_id, guest.grant) == (phone().public_key.guest_id, GRANT)
 
 
 @pytest.mark.parametrize("what", ["gone", "empty"])

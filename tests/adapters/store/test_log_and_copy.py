@@ -1,0 +1,41 @@
+"""What is newer than the copy stands in the log beside the file, until the next copy is made."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+from blelockd.adapters.store import Store
+from tests.adapters.store.damaging import ISSUER, PAGE, lived_in, pages_of
+from tests.adapters.store.household import Household, later, said
+from tests.fakes.clock import NOON
+from tests.fakes.enrolled import DOOR
+
+
+def test_no_leaf_of_the_file_is_needed_for_what_came_after_the_copy(house: Household) -> None:
+    """Killed, and then each page of the audit damaged in turn: no event is lost."""
+    lived_in(house, 300)
+    house.store.keep_copy()
+    for number in range(301, 321):
+        house.tell(DOOR, said(number, session=1), NOON)
+    kept = len(house.told())
+    leaves = sorted(pages_of(house.store.path, "audit"))[1:]
+    assert len(leaves) > 3
+    for page in leaves:
+        wreck = house.directory.parent / f"page {page}"
+        shutil.copytree(house.directory, wreck)
+        with (wreck / "issuer.db").open("r+b") as file:
+            file.seek(page * PAGE)
+            file.write(os.urandom(PAGE))
+        store = Store(wreck)
+        assert store.recover(ISSUER, later(10)).event_id == kept
+        store.audit.verify(ISSUER)
+        store.close()
+
+
+def test_the_log_is_emptied_when_a_copy_was_made(house: Household) -> None:
+    log = house.directory / "issuer.db-wal"
+    lived_in(house, 50)
+    assert log.stat().st_size > 50 * PAGE
+    house.store.keep_copy()
+    assert log.stat().st_size == 0
