@@ -18,6 +18,7 @@ FLOODS: Final = tuple(
         ("air", "10,000 adverts/s, new addresses and a replayed token among them", "2 min"),
         ("gatt", "10,000 GATT connections that bring garbage", "5 min"),
         ("junk", "1,000 messages/s of 4 kB of junk on the topics of lock and issuer", "3 min"),
+        ("faults", "broker, disks and databases that fail, 100 times each", "2 h"),
     )
 )
 

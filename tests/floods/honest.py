@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 from blelockd.adapters.clock import SystemClock, system_entropy
@@ -44,6 +44,8 @@ class HonestGuest:
         identity = V2Identity(keyring.own(GSK), keyring.issuer_card(), Presented())
         self._provisioning = V2Provisioning(way, identity, clock, system_entropy)
         self.asked = 0
+        self.had: set[str] = set()
+        """The sessions that it got."""
         self._addresses = 0
 
     async def session(self) -> Carried:
@@ -51,13 +53,20 @@ class HonestGuest:
         began = time.monotonic()
         while True:
             try:
-                return await self._provisioning.obtain(LockId(LOCK_ID))
+                carried = await self._provisioning.obtain(LockId(LOCK_ID))
+                self.had.add(str(carried.session.session_id))
+                return carried
             except ProvisioningFailed:
                 if time.monotonic() - began > _GIVE_UP_SECONDS:
                     raise
                 await asyncio.sleep(_AGAIN_SECONDS)
 
-    async def opens(self) -> None:
+    async def tries(self) -> None:
+        """Ask once and walk up, whatever comes of it."""
+        with suppress(ProvisioningFailed, NotTold):
+            await self.opens()
+
+    async def opens(self, within_seconds: float = 20.0) -> None:
         """Get a session, walk up and be let in; raises ProvisioningFailed, NotTold."""
         carried = await self.session()
         self._addresses += 1
@@ -74,7 +83,7 @@ class HonestGuest:
 
         showing = asyncio.ensure_future(show())
         try:
-            await lock.told("unlock", since=since, session=str(session.session_id))
+            await lock.told("unlock", within_seconds, since=since, session=str(session.session_id))
         finally:
             showing.cancel()
             await asyncio.wait({showing})

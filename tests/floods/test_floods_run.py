@@ -16,7 +16,7 @@ from tests.floods.watch import Flooded, Watch
 pytestmark = pytest.mark.timeout(300)
 
 QUICK = Effort(quick=True)
-OF_TIME = ("served", "back")
+OF_TIME = ("is served", "back, longest")
 """Words of the targets that ask how fast something is: not of a machine that others use, too."""
 
 
@@ -54,6 +54,13 @@ async def test_garbage_over_gatt_costs_no_rsa_and_keeps_no_guest_out() -> None:
 async def test_junk_at_the_broker_keeps_no_guest_out() -> None:
     lock, issuer = rows(await found_by("junk"), "junk")
     assert lock["honest"] >= 1 <= issuer["honest"]
+
+
+async def test_after_each_fault_a_guest_is_let_in_and_nothing_is_lost() -> None:
+    for row in rows(await found_by("faults"), "faults"):
+        assert row["rounds"] == 1
+        assert row["openings"] >= 1
+        assert row["restored"] == (row["fault"] == "issuer's store damaged")
 
 
 def test_a_guest_who_was_not_served_breaks_a_bound() -> None:
