@@ -71,6 +71,7 @@ class DaemonProcess:
         self.host = host
         self.config = config
         self.log = config.with_suffix(".log")
+        self.words: Sequence[str] = ()  # in place of its command
         self.events: list[Told] = []
         self.unparsed: list[str] = []
         self.on_event: Callable[[DaemonProcess, Told], None] = lambda _daemon, _told: None
@@ -95,15 +96,11 @@ class DaemonProcess:
         """Whether it was started and has not ended."""
         return self._process is not None and self._process.returncode is None
 
-    def words(self) -> Sequence[str]:
-        """The command that starts it."""
-        return (command(self.role),)
-
     async def start(self, **environment: str) -> None:
         """Start the daemon through its command."""
         self._process = await asyncio.create_subprocess_exec(
-            *("setpriv", "--pdeathsig", "KILL", "--"),
-            *(*self.words(), "run", "--config", str(self.config), "--log", "json"),
+            *("setpriv", "--pdeathsig", "KILL", "--", *(self.words or (command(self.role),))),
+            *("run", "--config", str(self.config), "--log", "json"),
             env={**self.host.environment(), "PYTHONUNBUFFERED": "1", **environment},
             stdin=DEVNULL,
             stderr=PIPE,
@@ -269,18 +266,12 @@ class Stage:
             return {"mqtt": mqtt, "lock_id": LOCK_ID, **state}
         return {"locks": [LOCK_ID], "retry": {"first_seconds": 0.5, "longest_seconds": 3}}
 
-    def daemon(
-        self,
-        role: str,
-        host: Host,
-        settings: Settings | None = None,
-        kind: type[DaemonProcess] = DaemonProcess,
-    ) -> DaemonProcess:
+    def daemon(self, role: str, host: Host, settings: Settings | None = None) -> DaemonProcess:
         """A daemon of that role on `host`, not yet started."""
         number = len(self.daemons)
         config = self.directory / f"{role}-{number}.yaml"
         config.write_text(yaml.safe_dump(dict(settings or self.settings(role)), sort_keys=False))
-        process = kind(role, host, config)
+        process = DaemonProcess(role, host, config)
         self.daemons.append(process)
         return process
 

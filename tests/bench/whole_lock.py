@@ -38,12 +38,6 @@ class _StampingHost(Host):
     bluetoothd_module = "tests.bench.stamping_bluetoothd"
 
 
-class _StampingLock(DaemonProcess):
-    def words(self) -> Sequence[str]:
-        """A Python that stamps."""
-        return (sys.executable, "-m", stamping_lock.__name__)
-
-
 @dataclass(frozen=True, slots=True)
 class WholeLock:
     """The lock, at work. The stamps are files of stamps.read_stamps."""
@@ -67,9 +61,8 @@ async def whole_lock(sessions: int) -> AsyncIterator[WholeLock]:
             **scenery.settings("lock", compat_v1=True),
             "journal": {"summary_seconds": 60},
         }
-        config = scenery.daemon("lock", host, settings).config
-        lock = _StampingLock("lock", host, config)
-        scenery.daemons.append(lock)
+        lock = scenery.daemon("lock", host, settings)
+        lock.words = (sys.executable, "-m", stamping_lock.__name__)
         await lock.start(PYTHONPATH=str(_ROOT), **{stamping_lock.STAMPS: str(lock_stamps)})
         await lock.told("link-up", part="scan")
         held = await _deliver(scenery, lock, sessions)

@@ -8,26 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
 import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
-from blelockd.adapters.store import Store
 from blelockd.services.guest.provisioning import ProvisioningFailed
-from blelockd.services.issuer.audit import AuditFilter, AuditKind
-from blelockd.virtual.stage import DaemonProcess, NotTold
+from blelockd.virtual.stage import NotTold
 from tests.bench.figures import Cell, Column, Effort, Findings, Table, Target, Tell
 from tests.bench.timing import percentile
 from tests.fakes.waiting import until
 from tests.floods.disk import SmallDisk
-from tests.floods.honest import MANY, HonestGuest
-from tests.stories.whole_house import WholeHouse, whole_house
+from tests.floods.honest import MANY
+from tests.floods.site import Site
+from tests.stories.whole_house import whole_house
 
 ROUNDS: Final = 100
 RECOVERED_SECONDS: Final = 10.0
@@ -52,48 +49,6 @@ _NOTES: Final = (
     "Unearned: openings of a session that the guest never got, or twice for one token. Events "
     "lost: what the issuer had acknowledged, or the door done, and the audit has not at the end.",
 )
-
-
-class Site:
-    """The house, its guest, and what is known of its doings from outside."""
-
-    def __init__(self, house: WholeHouse, disk: SmallDisk) -> None:
-        self.house = house
-        self.disk = disk
-        self.guest = HonestGuest(house)
-        self.chance = random.Random("faults")
-        self.acknowledged: set[tuple[bytes, int]] = set()
-
-    @property
-    def store(self) -> Path:
-        """The issuer's file."""
-        return self.disk.path / "issuer" / "issuer.db"
-
-    @property
-    def spool(self) -> Path:
-        """The lock's file."""
-        return next((self.disk.path / "lock").rglob("events.db"))
-
-    async def revive(self, daemon: DaemonProcess) -> None:
-        """kill -9 if it runs, and a new start."""
-        if daemon.is_running:
-            await daemon.stop(signal.SIGKILL)
-        await daemon.start()
-
-    def openings(self) -> list[tuple[str, int]]:
-        """Session and slot of all that the lock has told it opened for."""
-        events = self.house.lock.events
-        return [(e.fields["session"], e.fields["slot"]) for e in events if e.kind == "unlock"]
-
-    def in_audit(self) -> tuple[set[tuple[bytes, int]], set[tuple[str, int]]]:
-        """The lock's events by epoch and counter, and its openings, as the issuer has them."""
-        store = Store(self.store.parent)
-        try:
-            told = [e.door for e in store.audit.find(AuditFilter(kind=AuditKind.DOOR)) if e.door]
-        finally:
-            store.close()
-        opened = {(str(e.session_id), int(e.slot)) for e in told if e.kind.name == "OPENED"}
-        return {(event.epoch, event.counter) for event in told}, opened
 
 
 @dataclass(slots=True)

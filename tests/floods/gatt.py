@@ -22,7 +22,6 @@ from blelockd.protocol.v2.info import Info
 from blelockd.virtual.att import AttError
 from blelockd.virtual.link import LinkLostError
 from blelockd.virtual.phantom import Phantom, PhantomLink
-from blelockd.virtual.stage import DaemonProcess
 from tests.bench.figures import Effort, Findings, Table, Target, Tell
 from tests.floods import counting_issuer
 from tests.floods.honest import MANY, HonestGuest
@@ -44,18 +43,12 @@ _NOTES: Final = (
 )
 
 
-class _CountingIssuer(DaemonProcess):
-    def words(self) -> Sequence[str]:
-        """A Python that counts."""
-        return (sys.executable, "-m", counting_issuer.__name__)
-
-
 class _CountingHouse(WholeHouse):
     """A house whose issuer counts what it does with RSA keys."""
 
-    def made(self, role: str) -> type[DaemonProcess]:
-        """Who plays that role."""
-        return _CountingIssuer if role == "issuer" else DaemonProcess
+    def words(self, role: str) -> Sequence[str]:
+        """The issuer is started in a Python that counts."""
+        return (sys.executable, "-m", counting_issuer.__name__) if role == "issuer" else ()
 
     @property
     def counts(self) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -34,11 +34,13 @@ class WholeHouse:
             settings["slot_seconds"] = SLOT_SECONDS
             settings["strike"] = {"hold_seconds": 0.2, "rearm_seconds": REARM_SECONDS}
         settings.update(changes.get(role, {}))
-        return self.stage.daemon(role, self.hosts[role], settings, self.made(role))
+        daemon = self.stage.daemon(role, self.hosts[role], settings)
+        daemon.words = self.words(role)
+        return daemon
 
-    def made(self, role: str) -> type[DaemonProcess]:
-        """Who plays that role."""
-        return DaemonProcess
+    def words(self, role: str) -> Sequence[str]:
+        """What starts that role in place of its command, if anything."""
+        return ()
 
     def environment(self, role: str) -> Mapping[str, str]:
         """What more a daemon of that role is started with."""
