@@ -14,6 +14,7 @@ from blelockd.protocol.v2.down import SessionForLock, Sync, Time, in_parts
 from blelockd.protocol.v2.reports import Hello, Result
 from blelockd.services.events import Event, EventKind, Severity
 from blelockd.services.issuer.post import Post, Sent
+from blelockd.services.issuer.records import NotKept
 from blelockd.services.issuer.revoking import revoked
 from blelockd.services.issuer.store import SessionRecords
 from blelockd.services.ports import Clock, Journal
@@ -54,13 +55,21 @@ class Delivery:
     async def session(self, card: LockCard, session: SessionForLock) -> Result | None:
         """Send `session`, which is kept; what its lock says of it within 2 s, None for nothing.
 
-        Raises LinkDown when it cannot be sent, StoreFailed.
+        Raises LinkDown when it cannot be sent, NotKept when it was revoked meanwhile, StoreFailed.
         """
+
+        def write() -> list[SessionForLock]:
+            """Read when its turn has come: what revokes it later is sent after it."""
+            kept = self._sessions.get(session.session_id)
+            if kept is None or kept.revoked is not None:
+                raise NotKept("the session was revoked before its lock had it")
+            return [session]
+
         until = self._clock.monotonic_seconds() + ACKNOWLEDGED_WITHIN_SECONDS
         result = None
         while (left := until - self._clock.monotonic_seconds()) > 0:
             lives_ms = session.terms.not_after - self._clock.now()
-            sent = await self._post.send(card, session, lives_ms)
+            (sent,) = await self._post.send_all(card, write, lives_ms)
             result = await self._post.result_of(sent, left)
             if result is not Result.TOO_LATE:
                 break

@@ -73,6 +73,8 @@ class Granting:
         self._clock = clock
         self._entropy = entropy
         self._trouble = StoreTrouble(register.journal, clock)
+        self._counting: set[str] = set()
+        """Persons of whom it is being decided who has their limited uses."""
 
     async def answer(self, sealed: SealedRequest, received: Instant) -> bytes:
         """RSP, a grant or a refusal; `received` is when the request was complete.
@@ -112,25 +114,46 @@ class Granting:
     async def _said(self, asked: Asked) -> SessionForLock | Refusal:
         if not self._register.allows(asked.guest):
             return Refusal(RefusalCode.BUSY, _RETRY_SECONDS)
-        permitted = await self._permitted(asked)
+        permitted = await self._ask_permission(asked)
         if isinstance(permitted, Refusal):
             return permitted
+        if permitted.has_limited_uses:
+            return await self._of_limited_uses(asked, permitted)
+        return await self._opened(asked, permitted)
+
+    async def _of_limited_uses(
+        self, asked: Asked, permitted: Permitted
+    ) -> SessionForLock | Refusal:
+        """What is still allowed elsewhere would be allowed twice, and so would what two requests at
+        once are both allowed: one after the other.
+        """
+        person = asked.guest.person
+        if person in self._counting:
+            return Refusal(RefusalCode.BUSY, _RETRY_SECONDS, permitted.rule)
+        self._counting.add(person)
+        try:
+            if not await self._call_in(asked.guest, permitted.rule):
+                return Refusal(RefusalCode.LOCK_OFFLINE, _RETRY_SECONDS, permitted.rule)
+            now_permitted = await self._ask_permission(asked)
+            if isinstance(now_permitted, Refusal):
+                return now_permitted
+            if now_permitted.rule != permitted.rule:  # whose sessions are not called in
+                return Refusal(RefusalCode.BUSY, _RETRY_SECONDS, now_permitted.rule)
+            return await self._opened(asked, now_permitted)
+        finally:
+            self._counting.discard(person)
+
+    async def _opened(self, asked: Asked, permitted: Permitted) -> SessionForLock | Refusal:
         session = self._mint(asked.guest, permitted)
         now = self._clock.now()
         try:
             await asyncio.to_thread(self._sessions.open, session, permitted.rule, now)
         except NotKept:  # suspended, or the lock removed, a moment ago
             return Refusal(RefusalCode.REVOKED)
-        return await self._delivered(asked, permitted, session)
-
-    async def _permitted(self, asked: Asked) -> Permitted | Refusal:
-        permitted = await self._ask_permission(asked)
-        if isinstance(permitted, Refusal) or not permitted.has_limited_uses:
-            return permitted
-        # what is still allowed elsewhere would be allowed twice
-        if not await self._call_in(asked.guest, permitted.rule):
-            return Refusal(RefusalCode.LOCK_OFFLINE, _RETRY_SECONDS, permitted.rule)
-        return await self._ask_permission(asked)
+        try:
+            return await self._delivered(asked, permitted, session)
+        except NotKept:  # revoked on its way: who asks again hears whether that is for good
+            return Refusal(RefusalCode.BUSY, _RETRY_SECONDS, permitted.rule)
 
     async def _ask_permission(self, asked: Asked) -> Permitted | Refusal:
         now = self._clock.now()

@@ -94,8 +94,8 @@ class Post:
         card: LockCard,
         write: Callable[[], Sequence[DownMessage]],
         lives_ms: int,
-        concerning: object,
-    ) -> None:
+        concerning: object = None,
+    ) -> list[Sent]:
         """As send, for all that `write` returns, with nothing in between.
 
         `write` runs in a thread, when the lock's turn has come: what it reads of the store is newer
@@ -103,8 +103,10 @@ class Post:
         """
         line = self._lines.setdefault(card.lock_id, _Line())
         async with line.turn:
-            for message in await asyncio.to_thread(write):
+            return [
                 await self._send(line, card, message, lives_ms, concerning)
+                for message in await asyncio.to_thread(write)
+            ]
 
     async def _send(
         self,

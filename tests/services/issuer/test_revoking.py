@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,11 @@ import pytest
 from blelockd.protocol.v2.down import Revoke, Sync
 from blelockd.protocol.v2.reports import Result
 from blelockd.services.events import EventKind
+from blelockd.services.guest.provisioning import Obstacle
 from tests.fakes.clock import settle
 from tests.fakes.office import Premises
 from tests.fakes.paper_lock import BACK
+from tests.services.issuer.deciding import refused
 
 
 @pytest.fixture
@@ -126,3 +129,25 @@ async def test_the_revocations_of_one_lock_do_not_wait_for_another(here: Premise
         here.operator.guests.suspend(guest.guest_id, here.clock.now())
         await here.time.pass_(0.5)
         assert not lock.sessions
+
+
+async def test_a_session_that_its_revocation_has_overtaken_is_not_sent_again(
+    here: Premises,
+) -> None:
+    """The broker holds back SESSION until REVOKE has gone by: the lock asks for it anew."""
+    lock, guest = here.lock(), here.enrolled()
+    async with here.running(lock):
+        here.broker.withholds = True
+        asking = asyncio.ensure_future(refused(here))
+        await settle()
+        _, held_back = here.broker.log[-1]
+        here.broker.withholds = False
+        here.operator.guests.suspend(guest.guest_id, here.clock.now())
+        await here.time.pass_(0.5)
+        assert here.operator.sessions.pending() == []
+        lock.take(held_back)
+        await here.time.pass_(3.0)
+        assert lock.dropped == ["seen"]
+        assert not lock.sessions
+        assert await asking is Obstacle.BUSY
+        assert await refused(here) is Obstacle.REVOKED

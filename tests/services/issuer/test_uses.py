@@ -160,3 +160,30 @@ async def test_a_lock_that_was_removed_keeps_nobody_waiting(here: Premises) -> N
         here.operator.locks.remove(front.keys.lock_id, here.clock.now())
         session = (await here.ask(BACK.lock_id)).session
         assert back.sessions[session.session_id].terms.max_uses == 2
+
+
+async def test_who_asks_twice_at_once_is_not_allowed_twice(here: Premises) -> None:
+    """Over two connections: neither request finds a session of the other to call in."""
+    lock, _ = here.lock(), here.enrolled(grant=Grant(None, uses=1))
+    async with here.running(lock):
+        asking = [asyncio.ensure_future(here.ask(device=f"phone {n}")) for n in range(4)]
+        await here.time.pass_(10)
+        await asyncio.gather(*asking, return_exceptions=True)
+        assert [each.exception() is None for each in asking].count(True) == 1
+        assert len(lock.sessions) == 1
+
+
+async def test_two_devices_of_a_person_that_ask_at_once_are_not_both_allowed(
+    tmp_path: Path,
+) -> None:
+    policy = Policy((Rule("once", frozenset({"mara"}), uses=1),))
+    here = Premises(tmp_path / "store", policy=policy)
+    lock, _, _ = here.lock(), here.enrolled(), here.enrolled(key=OTHER_GSK)
+    async with here.running(lock):
+        asking = [
+            asyncio.ensure_future(here.ask(device="phone")),
+            asyncio.ensure_future(here.ask(key=OTHER_GSK, device="tablet")),
+        ]
+        await here.time.pass_(10)
+        await asyncio.gather(*asking, return_exceptions=True)
+        assert len(lock.sessions) == 1
