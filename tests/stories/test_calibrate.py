@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import pty
+import signal
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ from typing import Any, Final
 from xml.etree import ElementTree
 
 import pytest
+import yaml
 
 from blelockd.virtual.host import Host
 from blelockd.virtual.stage import command
@@ -118,3 +120,21 @@ async def test_the_door_keeps_to_what_was_proposed() -> None:
         house.stage.air.set_rssi("guest", "lock", NEAR_DBM)
         unlock = await house.unlocks()
         assert unlock.fields["session"] == refused.fields["session"]
+
+
+async def test_a_reload_takes_up_another_limit() -> None:
+    nearness = {"path_loss_max_db": 14, "slots_heard": 2}
+    async with whole_house({"lock": {"nearness": nearness, "rssi_threshold_dbm": -100}}) as house:
+        await house.enrol()
+        house.stage.air.set_rssi("guest", "lock", FAR_DBM)
+        await house.guest.start()
+        await house.lock.told("refusal", reason="not-near")
+        settings = yaml.safe_load(house.lock.config.read_text())
+        settings["nearness"]["path_loss_max_db"] = ONE_METRE_DBM - FAR_DBM
+        house.lock.config.write_text(yaml.safe_dump(settings))
+        since = len(house.lock.events)
+        house.lock.signal(signal.SIGHUP)
+        reloaded = await house.lock.told("reloaded", since=since)
+        assert "nearness.path_loss_max_db changed" in reloaded.message
+        unlock = await house.unlocks(since)
+        assert unlock.fields["rssi_dbm"] == FAR_DBM
