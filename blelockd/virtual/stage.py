@@ -242,12 +242,14 @@ class Stage:
         for party in (LOCK_ID, *guests):
             keyring.import_public(issuer, self.keys(party) / "issuer.pub")
 
-    async def make_own_keys(self, guests: Sequence[str] = ("guest",)) -> None:
-        """What installing does on each machine: its own keys; nobody knows another's yet."""
+    async def make_own_keys(self, guests: Sequence[str] = ("guest",), bits: int = 2048) -> None:
+        """What installing does on each machine: its own keys, those of version 1 of so many bits;
+        nobody knows another's yet.
+        """
         version_2 = {"issuer": (ISK, IEK), LOCK_ID: (LEK, LSK), **dict.fromkeys(guests, (GSK,))}
         version_1 = {"issuer": "issuer.pem", LOCK_ID: "lock.pem"}
         of_2 = (partial(key.make, self.keys(p)) for p, own in version_2.items() for key in own)
-        of_1 = (partial(keyring.generate, self.keys(p) / n, 2048) for p, n in version_1.items())
+        of_1 = (partial(keyring.generate, self.keys(p) / n, bits) for p, n in version_1.items())
         await _in_threads(*of_2, *of_1)
 
     def settings(self, role: str, *, compat_v1: bool = False) -> dict[str, Any]:

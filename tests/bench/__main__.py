@@ -43,6 +43,7 @@ BENCHES: Final = (
     Bench("adverts", "what an advert costs, by live sessions, beside the seed's way", "1 min"),
     Bench("loop", "slot rolls, and the longest block of the event loop", "1 min"),
     Bench("issuing", "how long a guest waits for its session, beside the seed's way", "1 min"),
+    Bench("sessions", "from request to strike, and sessions at the lock, by v2 and v1", "1 min"),
     Bench(
         "air", "adverts through bleak and the whole lock, and how fast they are decided", "2 min"
     ),

@@ -17,7 +17,15 @@ from typing import Final
 
 from blelockd.services.ports import Sighting
 from tests.bench.figures import Cell, Column, Effort, Findings, Table, Target, Tell
-from tests.bench.scenery import ADDRESS, RSSI_DBM, BenchLock, PushedClock, unread_journal
+from tests.bench.scenery import (
+    ADDRESS,
+    RSSI_DBM,
+    BenchLock,
+    PushedClock,
+    stranger,
+    unread_journal,
+)
+from tests.bench.seed_way import SeedLock
 from tests.bench.seed_way import log as seed_log
 from tests.bench.timing import (
     MICRO,
@@ -33,7 +41,11 @@ _COMPANY_ID: Final = 0xFFFF
 _SEED_TOKENS_A_ROUND: Final = 20_000
 _VALID_A_ROUND: Final = 60
 
+VERSIONS: Final = (1, 2)
+
 Samples = dict[str, list[float]]
+Which = tuple[int, int]
+"""Of which version the sessions are, and how many."""
 
 
 async def measure(effort: Effort, tell: Tell) -> Findings:
@@ -42,31 +54,42 @@ async def measure(effort: Effort, tell: Tell) -> Findings:
     rounds = effort.pick(9, 3)
     clock = PushedClock()
     with unread_journal(clock) as journal, _seed_logs_to_nobody():
-        locks: dict[int, BenchLock] = {}
+        locks: dict[Which, BenchLock] = {}
         for size in sizes:
-            tell(f"learning {size:,} sessions")
-            locks[size] = BenchLock(size, journal, clock)
-        samples: dict[int, Samples] = {size: defaultdict(list) for size in sizes}
+            for version in VERSIONS:
+                tell(f"learning {size:,} sessions of version {version}")
+                locks[version, size] = BenchLock(size, journal, clock, version)
+        samples: dict[Which, Samples] = {which: defaultdict(list) for which in locks}
         with without_old_garbage():
             for number in range(rounds):
-                for size, lock in locks.items():
+                for size in sizes:
                     tell(f"round {number + 1} of {rounds}: {size:,} sessions")
-                    _one_round(lock, samples[size], effort)
+                    seed = _seed_round(locks[1, size].seed, size)
+                    for version in VERSIONS:
+                        which = version, size
+                        _one_round(locks[which], samples[which], effort)
+                        for what, seconds in seed.items():
+                            samples[which][what].append(seconds)
     return _findings(samples)
 
 
+def _seed_round(seed: SeedLock, size: int) -> dict[str, float]:
+    """The seed's way, on tokens of its own size."""
+    strangers = [stranger(1) for _ in range(max(2, min(200, _SEED_TOKENS_A_ROUND // (2 * size))))]
+    adverts = [_as_the_seed_hears(token) for token in strangers]
+    return {
+        "seed_foreign": seconds_per_call(seed.opens, strangers),
+        "seed_whole_foreign": seconds_per_call(seed.on_advert, adverts),
+    }
+
+
 def _one_round(lock: BenchLock, samples: Samples, effort: Effort) -> None:
-    """Ours and the seed's in turns, each on adverts of its own that were made before."""
-    strangers = [os.urandom(16) for _ in range(effort.pick(20_000, 2_000))]
-    size = len(lock.sessions)
-    few = strangers[: max(2, min(200, _SEED_TOKENS_A_ROUND // (2 * size)))]
+    """Ours, on adverts that were made before."""
+    strangers = [stranger(lock.version) for _ in range(effort.pick(20_000, 2_000))]
     samples["foreign"].append(seconds_per_call(_judging(lock), strangers))
-    samples["seed_foreign"].append(seconds_per_call(lock.seed.opens, few))
     on_sighting = lock.admission.on_sighting
     sightings = [Sighting(token, ADDRESS, RSSI_DBM) for token in strangers[:5_000]]
     samples["whole_foreign"].append(seconds_per_call(on_sighting, sightings))
-    adverts = [_as_the_seed_hears(token) for token in few]
-    samples["seed_whole_foreign"].append(seconds_per_call(lock.seed.on_advert, adverts))
     _valid_round(lock, samples)
 
 
@@ -85,8 +108,9 @@ def _valid_round(lock: BenchLock, samples: Samples) -> None:
         sightings = [Sighting(token, ADDRESS, RSSI_DBM) for token in tokens]
         batches["whole_valid"].append(seconds_per_call(lock.admission.on_sighting, sightings))
         batches["whole_repeated"].append(seconds_per_call(lock.admission.on_sighting, sightings))
-        middle = [lock.token(size // 2)]  # half of the loop, as it is on average
-        batches["seed_valid"].append(seconds_per_call(lock.seed.opens, middle))
+        if lock.version == 1:
+            middle = [lock.token(size // 2)]  # half of the loop, as it is on average
+            batches["seed_valid"].append(seconds_per_call(lock.seed.opens, middle))
     for what, seconds in batches.items():
         samples[what].append(statistics.median(seconds))
 
@@ -123,15 +147,17 @@ def _seed_logs_to_nobody() -> Iterator[None]:
             seed_log.level, seed_log.propagate = before
 
 
-def _findings(samples: dict[int, Samples]) -> Findings:
+def _findings(samples: dict[Which, Samples]) -> Findings:
+    by_version = sorted(samples.items())
     tables = (
-        Table("foreign", "a foreign advert", _FOREIGN, tuple(map(_foreign_row, samples.items()))),
-        Table("guests", "a guest's advert", _GUESTS, tuple(map(_guest_row, samples.items()))),
+        Table("foreign", "a foreign advert", _FOREIGN, tuple(map(_foreign_row, by_version))),
+        Table("guests", "a guest's advert", _GUESTS, tuple(map(_guest_row, by_version))),
     )
     return Findings(tables, tuple(_targets(samples)), _NOTES)
 
 
 _FOREIGN: Final = (
+    Column("version", "version"),
     Column("sessions", "live sessions"),
     Column("token_ns", "token", "ns"),
     Column("seed_token_us", "seed's token", "µs"),
@@ -141,6 +167,7 @@ _FOREIGN: Final = (
     Column("whole_ratio", "ratio", "x"),
 )
 _GUESTS: Final = (
+    Column("version", "version"),
     Column("sessions", "live sessions"),
     Column("valid_us", "valid token", "µs"),
     Column("seed_valid_us", "seed's token", "µs"),
@@ -155,10 +182,11 @@ _NOTES: Final = (
 )
 
 
-def _foreign_row(of: tuple[int, Samples]) -> tuple[Cell, ...]:
-    size, s = of
+def _foreign_row(of: tuple[Which, Samples]) -> tuple[Cell, ...]:
+    (version, size), s = of
     middle = statistics.median
     return (
+        version,
         size,
         middle(s["foreign"]) * NANO,
         middle(s["seed_foreign"]) * MICRO,
@@ -169,30 +197,35 @@ def _foreign_row(of: tuple[int, Samples]) -> tuple[Cell, ...]:
     )
 
 
-def _guest_row(of: tuple[int, Samples]) -> tuple[Cell, ...]:
-    size, s = of
+def _guest_row(of: tuple[Which, Samples]) -> tuple[Cell, ...]:
+    (version, size), s = of
     middle = statistics.median
     return (
+        version,
         size,
         middle(s["valid"]) * MICRO,
-        middle(s["seed_valid"]) * MICRO,
-        median_ratio(s["seed_valid"], s["valid"]),
+        middle(s["seed_valid"]) * MICRO if s["seed_valid"] else None,
+        median_ratio(s["seed_valid"], s["valid"]) if s["seed_valid"] else None,
         middle(s["repeated"]) * MICRO,
         middle(s["whole_valid"]) * MICRO,
         middle(s["whole_repeated"]) * MICRO,
     )
 
 
-def _targets(samples: dict[int, Samples]) -> Iterator[Target]:
-    for size, bound in ((1, 20.0), (100, 1_000.0), (10_000, 50_000.0)):
-        if size in samples:
-            s = samples[size]
-            ratio = median_ratio(s["seed_foreign"], s["foreign"])
-            what = f"foreign advert, live sessions {size:,}: cheaper than the seed's way"
-            yield Target(what, ratio, "x", at_least=bound)
-    largest, smallest = max(samples), min(samples)
-    for way in ("foreign", "whole_foreign"):
-        ratio = median_ratio(samples[largest][way], samples[smallest][way])
-        part = "token" if way == "foreign" else "whole way"
-        what = f"foreign advert, {part}: with {largest:,} live sessions against {smallest:,}"
-        yield Target(what, ratio, "x", at_most=6.0)
+def _targets(samples: dict[Which, Samples]) -> Iterator[Target]:
+    sizes = [size for version, size in samples if version == 1]
+    for version in VERSIONS:
+        for size, bound in ((1, 20.0), (100, 1_000.0), (10_000, 50_000.0)):
+            if size in sizes:
+                s = samples[version, size]
+                ratio = median_ratio(s["seed_foreign"], s["foreign"])
+                what = (
+                    f"foreign advert, v{version}, live sessions {size:,}: cheaper than the seed's"
+                )
+                yield Target(what, ratio, "x", at_least=bound)
+        largest, smallest = max(sizes), min(sizes)
+        for way in ("foreign", "whole_foreign"):
+            ratio = median_ratio(samples[version, largest][way], samples[version, smallest][way])
+            part = "token" if way == "foreign" else "whole way"
+            what = f"foreign advert, v{version}, {part}: {largest:,} sessions against {smallest:,}"
+            yield Target(what, ratio, "x", at_most=6.0)

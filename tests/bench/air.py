@@ -8,7 +8,7 @@ every check and journal line. `bus`: from just before bluetoothd tells the bus t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -30,6 +30,7 @@ _RSSI_DBM: Final = -60
 _DRAIN_SECONDS: Final = 1.0
 
 _COLUMNS: Final = (
+    Column("version", "version"),
     Column("asked_per_second", "asked for", "1/s"),
     Column("sent_per_second", "on the air", "1/s"),
     Column("lost_percent", "lost", "%"),
@@ -84,43 +85,63 @@ def _of(seconds: list[float], share: float) -> float | None:
     return percentile(seconds, share) * MILLI if seconds else None
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a lock with sessions of that version was found to take."""
+
+    version: int
+    phases: tuple[Phase, ...]
+    """The steady one, and then ever faster ones."""
+
+    @property
+    def most_per_second(self) -> float:
+        """The highest rate of which nothing was lost."""
+        return max((phase.sent_per_second for phase in self.phases if not phase.lost), default=0.0)
+
+    def targets(self) -> Iterator[Target]:
+        """What the project promises of the steady phase."""
+        steady = self.phases[0]
+        what = f"bus to decision at {STEADY_PER_SECOND} adverts/s, v{self.version}, p50"
+        yield Target(what, _of(steady.bus, 0.5) or 0.0, "ms", at_most=LONGEST_P50_MS)
+        what = f"adverts lost at {STEADY_PER_SECOND}/s, v{self.version}"
+        yield Target(what, steady.lost, at_most=0)
+
+
 async def measure(effort: Effort, tell: Tell) -> Findings:
     """See the module."""
-    tell("a lock with live sessions")
-    async with whole_lock(_SESSIONS) as lock:
-        crowd = Crowd(lock.sessions, _GUEST_EVERY)
-        tell("warming up")
-        await _phase(lock, crowd, STEADY_PER_SECOND, SETTLED_SECONDS)
-        seconds = effort.pick(20.0, 2.0)
-        tell(f"{STEADY_PER_SECOND} adverts/s for {seconds:.0f} s")
-        steady = await _phase(lock, crowd, STEADY_PER_SECOND, seconds)
-        ramp = []
-        for rate in effort.pick(RAMP, QUICK_RAMP):
-            tell(f"{rate:,} adverts/s")
-            ramp.append(await _phase(lock, crowd, rate, effort.pick(3.0, 1.0)))
-            if ramp[-1].lost:
-                break
-    most = max((phase.sent_per_second for phase in (steady, *ramp) if not phase.lost), default=0.0)
-    return _findings(steady, ramp, most)
-
-
-def _findings(steady: Phase, ramp: Iterable[Phase], most: float) -> Findings:
-    what = f"bus to decision at {STEADY_PER_SECOND} adverts/s"
-    rows = tuple(phase.row() for phase in (steady, *ramp))
+    runs = [await _run(version, effort, tell) for version in (1, 2)]
+    rows = tuple((run.version, *phase.row()) for run in runs for phase in run.phases)
     summary = Table(
         "most",
         "in short",
-        (Column("without_loss_per_second", "the most without loss", "1/s"),),
-        ((most,),),
+        (
+            Column("version", "version"),
+            Column("without_loss_per_second", "the most without loss", "1/s"),
+        ),
+        tuple((run.version, run.most_per_second) for run in runs),
     )
     return Findings(
         (Table("rates", "the whole lock", _COLUMNS, rows), summary),
-        (
-            Target(f"{what}, p50", _of(steady.bus, 0.5) or 0.0, "ms", at_most=LONGEST_P50_MS),
-            Target(f"adverts lost at {STEADY_PER_SECOND}/s", steady.lost, at_most=0),
-        ),
+        tuple(target for run in runs for target in run.targets()),
         _NOTES,
     )
+
+
+async def _run(version: int, effort: Effort, tell: Tell) -> Run:
+    tell(f"a lock with live sessions of version {version}")
+    async with whole_lock(_SESSIONS, version) as lock:
+        crowd = Crowd(lock.sessions, _GUEST_EVERY, version)
+        tell("warming up")
+        await _phase(lock, crowd, STEADY_PER_SECOND, SETTLED_SECONDS)
+        seconds = effort.pick(20.0, 2.0)
+        tell(f"version {version}: {STEADY_PER_SECOND} adverts/s for {seconds:.0f} s")
+        phases = [await _phase(lock, crowd, STEADY_PER_SECOND, seconds)]
+        for rate in effort.pick(RAMP, QUICK_RAMP):
+            tell(f"version {version}: {rate:,} adverts/s")
+            phases.append(await _phase(lock, crowd, rate, effort.pick(3.0, 1.0)))
+            if phases[-1].lost:
+                break
+    return Run(version, tuple(phases))
 
 
 async def _phase(lock: WholeLock, crowd: Crowd, per_second: float, seconds: float) -> Phase:

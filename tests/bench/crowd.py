@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 
 from blelockd.protocol.instants import Instant, Slot
 from blelockd.protocol.session import Session
+from tests.bench.scenery import stranger
 
 _NS_PER_MS = 1_000_000
-_FLAGS_AND_COMPANY = b"\x02\x01\x06\x13\xff\xff\xff"  # LE only, discoverable; 16 bytes follow
+_FLAGS = b"\x02\x01\x06"  # LE only, discoverable
+_COMPANY = b"\xff\xff\xff"  # the type of the structure, and whose it is
+BEFORE_THE_TOKEN = len(_FLAGS) + 1 + len(_COMPANY)
 
 
 class Crowd:
@@ -19,8 +21,9 @@ class Crowd:
     `sent` has when each token left, in nanoseconds of the monotonic clock, guests' and all.
     """
 
-    def __init__(self, sessions: Sequence[Session], guest_every: int) -> None:
+    def __init__(self, sessions: Sequence[Session], guest_every: int, version: int = 1) -> None:
         self._sessions = sessions
+        self._version = version
         self._guest_every = guest_every
         self._spent: dict[int, Slot] = {}
         self._next = 0
@@ -31,11 +34,11 @@ class Crowd:
         """The data of the `number`-th advert, which leaves now."""
         token = self._guests_token() if number % self._guest_every == 0 else None
         if token is None:
-            token = os.urandom(16)
+            token = stranger(self._version)
         else:
             self.guests.add(token)
         self.sent[token] = time.monotonic_ns()
-        return _FLAGS_AND_COMPANY + token
+        return _FLAGS + bytes([len(_COMPANY) + len(token)]) + _COMPANY + token
 
     def forget(self) -> None:
         """Begin a new count; what the guests have spent is spent."""

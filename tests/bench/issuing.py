@@ -72,7 +72,7 @@ async def measure(effort: Effort, tell: Tell) -> Findings:
                 ours.append(await issue.take(plain, _ROUND))
                 ours_sealed += await issue.take(sealed, _ROUND)
                 tell(f"round {number + 1} of {rounds}: the seed's")
-                seeds.append(await asyncio.to_thread(_as_the_seed, broker, keys, 2))
+                seeds.append(await asyncio.to_thread(as_the_seed, broker, keys, 2))
     ratio = median_ratio([percentile(s, 0.5) for s in seeds], [percentile(o, 0.5) for o in ours])
     rows = (
         _row("one connection for life", list(chain(*ours))),
@@ -166,7 +166,7 @@ async def _issuer(broker: Broker, keys: Keys) -> AsyncIterator[_Issuing]:
             yield _Issuing(Provider(issuance, limits, Tally(journal, clock, 60), clock))
 
 
-def _as_the_seed(broker: Broker, keys: Keys, count: int) -> list[float]:
+def as_the_seed(broker: Broker, keys: Keys, count: int) -> list[float]:
     """The same session, but every one over a connection of its own."""
     seconds = []
     for _ in range(count):

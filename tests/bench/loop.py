@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import time
 import tracemalloc
+from collections.abc import Sequence
 from typing import Final
 
 from blelockd.adapters.clock import SystemClock
@@ -14,7 +15,8 @@ from blelockd.protocol.instants import Instant
 from blelockd.protocol.opaque import SessionKey
 from blelockd.protocol.verifier import Rules, Verifier
 from tests.bench.figures import Cell, Column, Effort, Findings, Table, Target, Tell
-from tests.bench.lock_scenes import play
+from tests.bench.lock_scenes import Scene, play, version_1
+from tests.bench.lock_scenes_v2 import version_2
 from tests.bench.scenery import SLOT_MS, session_of
 from tests.bench.timing import MICRO, MILLI
 
@@ -24,6 +26,7 @@ LONGEST_BLOCK_MS: Final = 5.0
 _PIECE: Final = 32
 
 _ROLLS: Final = (
+    Column("version", "version"),
     Column("sessions", "live sessions"),
     Column("learn_us", "learn one", "µs"),
     Column("roll_us", "roll one", "µs"),
@@ -31,6 +34,7 @@ _ROLLS: Final = (
     Column("memory_bytes", "memory of one", "bytes"),
 )
 _BLOCKS: Final = (
+    Column("version", "version"),
     Column("scene", "meanwhile"),
     Column("turns", "turns"),
     Column("work_ms", "longest work", "ms"),
@@ -48,13 +52,16 @@ _NOTES: Final = (
 async def measure(effort: Effort, tell: Tell) -> Findings:
     """See the module."""
     rolls = []
-    for size in effort.pick((1, 100, 10_000, 100_000), (1, 100, 1_000)):
-        tell(f"slot rolls of {size:,} sessions")
-        rolls.append(_roll_row(size))
+    for version in (1, 2):
+        for size in effort.pick((1, 100, 10_000, 100_000), (1, 100, 1_000)):
+            tell(f"slot rolls of {size:,} sessions of version {version}")
+            rolls.append(_roll_row(size, version))
     many = effort.pick(MANY, QUICK_MANY)
-    scenes = await play(many, effort, tell)
+    scenes = {"1": await play(version_1, many, effort, tell)}
+    scenes["2"] = await play(version_2, many, effort, tell)
     rows = tuple(
         (
+            version,
             name,
             probe.turns,
             probe.longest_work_seconds * MILLI,
@@ -62,51 +69,57 @@ async def measure(effort: Effort, tell: Tell) -> Findings:
             probe.longest_collection_seconds * MILLI,
             probe.longest_seconds * MILLI,
         )
-        for name, probe in scenes
+        for version, played in scenes.items()
+        for name, probe in played
     )
-    work = max(probe.longest_work_seconds for _, probe in scenes[1:]) * MILLI
-    what = f"longest event-loop block at {many:,} sessions"
     return Findings(
         (
             Table("rolls", "a slot roll", _ROLLS, tuple(rolls)),
             Table("blocks", f"the loop, with {many:,} sessions", _BLOCKS, rows),
         ),
-        (Target(what, work, "ms", at_most=LONGEST_BLOCK_MS),),
+        tuple(_target(version, played, many) for version, played in scenes.items()),
         _NOTES,
     )
 
 
-def _roll_row(size: int) -> tuple[Cell, ...]:
+def _target(version: str, played: Sequence[Scene], many: int) -> Target:
+    work = max(probe.longest_work_seconds for _, probe in played[1:]) * MILLI
+    what = f"longest event-loop block at {many:,} sessions, v{version}"
+    return Target(what, work, "ms", at_most=LONGEST_BLOCK_MS)
+
+
+def _roll_row(size: int, version: int) -> tuple[Cell, ...]:
     now = SystemClock().now()
     begun = time.perf_counter()
-    verifier = _verifier_of(size, now)
+    verifier = _verifier_of(size, now, version)
     learnt_seconds = time.perf_counter() - begun
     rolls = max(1, min(20, 20_000 // size))
     pieces: list[float] = []
     for number in range(1, rolls + 1):
         pieces += _roll(verifier, Instant(now + number * SLOT_MS))
     return (
+        version,
         size,
         learnt_seconds / size * MICRO,
         sum(pieces) / (size * rolls) * MICRO,
         max(pieces) * MILLI,
-        _bytes_of_one(size) if size == MANY else None,
+        _bytes_of_one(size, version) if size == MANY else None,
     )
 
 
-def _verifier_of(size: int, now: Instant) -> Verifier:
+def _verifier_of(size: int, now: Instant, version: int) -> Verifier:
     verifier = Verifier(Rules(), Instant(now - 10 * SLOT_MS))
     for _ in range(size):
-        verifier.learn(session_of(os.urandom(SessionKey.SIZE), now), now)
+        verifier.learn(session_of(os.urandom(SessionKey.SIZE), now, version), now)
     return verifier
 
 
-def _bytes_of_one(size: int) -> float:
+def _bytes_of_one(size: int, version: int) -> float:
     """What the allocator gives for a live session: counted by itself, since it slows all else."""
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
-        verifier = _verifier_of(size, SystemClock().now())
+        verifier = _verifier_of(size, SystemClock().now(), version)
         return (tracemalloc.get_traced_memory()[0] - before) / len(verifier)
     finally:
         tracemalloc.stop()

@@ -9,7 +9,8 @@ from typing import Final
 
 from blelockd.virtual.devices import Devices
 from blelockd.virtual.wire import Heard
-from tests.bench.stamps import PAYLOAD_BYTES, StampWriter
+from tests.bench.crowd import BEFORE_THE_TOKEN
+from tests.bench.stamps import StampWriter
 
 STAMPS: Final = "BLELOCK_BENCH_BUS_STAMPS"
 
@@ -19,7 +20,7 @@ if __name__ == "__main__":
 
     def stamp_and_hear(self: Devices, frame: Heard) -> None:
         """The token is the end of the advert."""
-        writer.stamp(frame.data[-PAYLOAD_BYTES:])
+        writer.stamp(frame.data[BEFORE_THE_TOKEN:])
         hear(self, frame)
 
     Devices.hear = stamp_and_hear  # type: ignore[method-assign]

@@ -12,8 +12,11 @@ import time
 from pathlib import Path
 from typing import Final
 
-PAYLOAD_BYTES: Final = 16
-_RECORD: Final = struct.Struct(f"<q{PAYLOAD_BYTES}s")
+from blelockd.protocol.v1.tokens import TOKEN_BYTES as V1_TOKEN_BYTES
+from blelockd.protocol.v2.tokens import TOKEN_BYTES as V2_TOKEN_BYTES
+
+SIZES: Final = (V1_TOKEN_BYTES, V2_TOKEN_BYTES)
+_RECORD: Final = struct.Struct(f"<qB{max(SIZES)}s")
 _MOST_RECORDS: Final = 1_000_000
 
 
@@ -30,8 +33,9 @@ class StampWriter:
 
     def stamp(self, payload: bytes) -> None:
         """`payload` is here now. Payloads of another size are none of ours; nor is overflow."""
-        if len(payload) == PAYLOAD_BYTES and self._at < self._end:
-            _RECORD.pack_into(self._memory, self._at, time.monotonic_ns(), payload)
+        size = len(payload)
+        if size in SIZES and self._at < self._end:
+            _RECORD.pack_into(self._memory, self._at, time.monotonic_ns(), size, payload)
             self._at += _RECORD.size
 
 
@@ -39,8 +43,8 @@ def read_stamps(path: Path) -> dict[bytes, int]:
     """When each payload was there first, in nanoseconds."""
     stamps: dict[bytes, int] = {}
     raw = path.read_bytes()
-    for at, payload in _RECORD.iter_unpack(raw[: len(raw) // _RECORD.size * _RECORD.size]):
+    for at, size, padded in _RECORD.iter_unpack(raw[: len(raw) // _RECORD.size * _RECORD.size]):
         if at == 0:
             break
-        stamps.setdefault(payload, at)
+        stamps.setdefault(padded[:size], at)
     return stamps

@@ -36,26 +36,31 @@ def rows(findings: Findings, table: str) -> list[dict[str, Any]]:
 
 async def test_a_foreign_advert_costs_the_same_however_many_sessions_there_are() -> None:
     findings = await found_by("adverts")
-    foreign = {row["sessions"]: row for row in rows(findings, "foreign")}
-    # if it grew with the sessions it were 10,000 times; a busy machine alone has made it 15 times
-    for way in ("token_ns", "whole_ns"):
-        assert foreign[10_000][way] < 100 * foreign[1][way]
-    # the seed's way costs ten thousand times as much: both sides are measured, and told apart
-    assert foreign[10_000]["token_ratio"] > 100 * foreign[1]["token_ratio"]
-    assert foreign[10_000]["seed_token_us"] > 100 * foreign[1]["seed_token_us"]
-    guests = {row["sessions"]: row for row in rows(findings, "guests")}
-    assert guests[10_000]["whole_valid_us"] < 100 * guests[1]["whole_valid_us"]
-    assert {target.at_least for target in findings.targets} >= {20.0, 1_000.0, 50_000.0}
+    foreign = {(row["version"], row["sessions"]): row for row in rows(findings, "foreign")}
+    guests = {(row["version"], row["sessions"]): row for row in rows(findings, "guests")}
+    for version in (1, 2):
+        few, many = foreign[version, 1], foreign[version, 10_000]
+        # if it grew with the sessions it were 10,000 times; a busy machine has made it 15 times
+        for way in ("token_ns", "whole_ns"):
+            assert many[way] < 100 * few[way]
+        # the seed's way costs ten thousand times as much: both are measured, and told apart
+        assert many["token_ratio"] > 100 * few["token_ratio"]
+        assert many["seed_token_us"] > 100 * few["seed_token_us"]
+        whole = "whole_valid_us"
+        assert guests[version, 10_000][whole] < 100 * guests[version, 1][whole]
+    bounds = [target.at_least for target in findings.targets]
+    assert all(bounds.count(bound) == 2 for bound in (20.0, 1_000.0, 50_000.0))
 
 
 async def test_a_slot_roll_costs_each_session_the_same() -> None:
     findings = await found_by("loop")
-    rolls = {row["sessions"]: row for row in rows(findings, "rolls")}
-    assert rolls[1_000]["roll_us"] < 10 * rolls[100]["roll_us"]
+    rolls = {(row["version"], row["sessions"]): row for row in rows(findings, "rolls")}
+    for version in (1, 2):
+        assert rolls[version, 1_000]["roll_us"] < 10 * rolls[version, 100]["roll_us"]
     blocks = rows(findings, "blocks")
-    assert len(blocks) == 7
+    assert [row["version"] for row in blocks] == ["1"] * 7 + ["2"] * 7
     assert all(row["turns"] > 100 for row in blocks)
-    assert [target.at_most for target in findings.targets] == [5.0]
+    assert [target.at_most for target in findings.targets] == [5.0, 5.0]
 
 
 async def test_a_session_waits_longer_for_a_connection_of_its_own() -> None:
@@ -65,13 +70,31 @@ async def test_a_session_waits_longer_for_a_connection_of_its_own() -> None:
     assert [target.at_least for target in findings.targets] == [300.0]
 
 
+@pytest.mark.timeout(180)
+async def test_both_versions_are_followed_from_request_to_strike() -> None:
+    findings = await found_by("sessions")
+    issue = {(row["version"], row["at_once"]): row for row in rows(findings, "issue")}
+    assert set(issue) == {("2", 1), ("1", 1), ("2", 16), ("1", 16), ("the seed", 1)}
+    assert issue["2", 16]["sessions"] == 16
+    for row in issue.values():
+        assert 0 < row["p50_ms"] <= row["p99_ms"] <= row["longest_ms"]
+    assert issue["the seed", 1]["seed_ratio"] == 1
+    for row in rows(findings, "way"):
+        assert 0 < row["session_p50_ms"] < row["whole_p50_ms"] <= row["whole_p99_ms"]
+        assert row["strike_p50_ms"] > 0
+    assert [row["version"] for row in rows(findings, "intake")] == ["2", "1"]
+    assert all(row["per_second"] > 0 and row["cpu_ms"] > 0 for row in rows(findings, "intake"))
+
+
+@pytest.mark.timeout(180)
 async def test_every_advert_is_followed_from_the_air_to_its_decision() -> None:
     findings = await found_by("air")
-    steady = rows(findings, "rates")[0]
-    assert steady["asked_per_second"] == 480
-    assert steady["lost_percent"] < 50
-    assert 0 < steady["bus_p50_ms"] <= steady["air_p50_ms"]
-    assert steady["guest_p50_ms"] is not None
+    all_steady = [row for row in rows(findings, "rates") if row["asked_per_second"] == 480]
+    assert [row["version"] for row in all_steady] == [1, 2]
+    for steady in all_steady:
+        assert steady["lost_percent"] < 50
+        assert 0 < steady["bus_p50_ms"] <= steady["air_p50_ms"]
+        assert steady["guest_p50_ms"] is not None
 
 
 async def test_each_daemon_at_rest_is_measured() -> None:
