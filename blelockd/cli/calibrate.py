@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import sys
 import threading
 from collections.abc import AsyncIterator, Sequence
@@ -61,6 +62,9 @@ def calibrate(role: Role[LockConfig]) -> Command:
         to.add_argument("--picture", metavar="FILE", type=Path, help="draw what was heard: an SVG")
 
     def run(arguments: argparse.Namespace) -> int:
+        picture: Path | None = arguments.picture
+        if picture is not None and not os.access(picture.absolute().parent, os.W_OK):
+            raise _not_drawn(picture, "there is no such directory, or it may not be written to")
         return asyncio.run(_Calibration(role.load(arguments), arguments).run())
 
     return Command(
@@ -183,7 +187,10 @@ class _Calibration:
         picture: Path | None = self._arguments.picture
         if picture is not None:
             drawn = words.picture(str(self._config.lock_id), near_heard, far_heard, proposal)
-            picture.write_text(drawn, encoding="utf-8")
+            try:
+                picture.write_text(drawn, encoding="utf-8")
+            except OSError as error:
+                raise _not_drawn(picture, error.strerror or str(error)) from error
         if self._arguments.json:
             told = words.as_object(str(self._config.lock_id), near, far, proposal)
             say(json.dumps(told, ensure_ascii=False))
@@ -202,6 +209,10 @@ class _Calibration:
             print(text, file=sys.stderr, flush=True)
         else:
             say(text)
+
+
+def _not_drawn(picture: Path, why: str) -> Failure:
+    return Failure(f"{picture}: {why}", "name another file: --picture", Exit.IO)
 
 
 async def _first_of(waited: asyncio.Future[None], listening: asyncio.Task[None]) -> None:

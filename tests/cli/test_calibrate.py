@@ -44,6 +44,13 @@ def test_without_a_daemon_the_remedy_is_named(tmp_path: Path) -> None:
     assert "--address" in ended.stderr
 
 
+def test_a_picture_that_cannot_be_drawn_is_told_before_anybody_walks(tmp_path: Path) -> None:
+    picture = tmp_path / "nowhere" / "door.svg"
+    ended = execute("lock", "calibrate", "--picture", picture, "--config", config(tmp_path, "lock"))
+    assert ended.returncode == Exit.IO
+    assert f"{picture}: there is no such directory" in ended.stderr
+
+
 def test_without_a_bus_an_address_cannot_be_watched(tmp_path: Path) -> None:
     file = config(tmp_path, "lock")
     ended = execute("lock", "calibrate", "--address", "c0:00:00:00:00:01", "--config", file)
