@@ -137,8 +137,12 @@ async def watching(directory: Path) -> AsyncIterator[AsyncIterator[Signal]]:
 
 
 async def _signals(reader: asyncio.StreamReader) -> AsyncIterator[Signal]:
-    while line := await reader.readline():
-        yield _signal(line)
+    """The lines are root's to show, and the daemon that writes them is not root."""
+    try:
+        while line := await reader.readline():
+            yield _signal(line)
+    except ValueError as error:  # a line longer than asyncio keeps
+        raise NoFeed("the daemon tells what has no end") from error
     raise NoFeed("the lock's daemon has stopped")
 
 
@@ -148,6 +152,11 @@ def _signal(line: bytes) -> Signal:
     except ValueError as error:
         raise NoFeed("the daemon tells what is no JSON") from error
     known = isinstance(told, dict) and told.keys() == _FIELDS.keys()
-    if not known or not all(isinstance(told[name], kind) for name, kind in _FIELDS.items()):
+    if not known or not all(_is(told[name], kind) for name, kind in _FIELDS.items()):
         raise NoFeed("the daemon tells something else: it is of another release; restart it")
     return Signal(**told)
+
+
+def _is(value: object, kind: type | tuple[type, ...]) -> bool:
+    """Of that kind, and nothing that a terminal would obey."""
+    return isinstance(value, kind) and (not isinstance(value, str) or value.isprintable())

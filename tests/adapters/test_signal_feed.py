@@ -137,6 +137,9 @@ async def test_a_directory_that_cannot_be_made_stops_nothing(
         b'{"address": "C0:00:00:00:00:01"}\n',
         json.dumps({**asdict(SIGNAL), "rssi_dbm": "-60"}).encode() + b"\n",
         json.dumps({**asdict(SIGNAL), "more": 1}).encode() + b"\n",
+        json.dumps({**asdict(SIGNAL), "said": "\x1b]0;obey\x07"}).encode() + b"\n",
+        json.dumps({**asdict(SIGNAL), "address": "C0:00\u202e"}).encode() + b"\n",
+        b"x" * 200_000,
     ],
 )
 async def test_what_another_release_tells_is_not_taken(tmp_path: Path, line: bytes) -> None:

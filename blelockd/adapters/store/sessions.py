@@ -27,6 +27,8 @@ _COLUMNS: Final = (
     "session_id, guest_id, name, lock_id, not_before_ms, not_after_ms, rule, openings,"
     " delivered_ms, revoked_ms"
 )
+_CLOCK_CORRECTED_MS: Final = 2000
+"""So far a clock may go back: a lock takes no token of so short a time after its start."""
 
 
 class SqliteSessions:
@@ -106,10 +108,11 @@ class SqliteSessions:
         def work(connection: sqlite3.Connection) -> list[SessionForLock]:
             sql = (
                 "SELECT session_id, key, guest_id, not_before_ms, terms, openings FROM session"
-                " WHERE lock_id = ? AND not_after_ms > ? AND key IS NOT NULL"
+                " WHERE lock_id = ?1 AND not_after_ms > ?2 AND key IS NOT NULL"
+                " AND NOT EXISTS (SELECT 1 FROM audit WHERE trace = session_id AND time_ms > ?3)"
                 " ORDER BY not_after_ms, session_id"
             )
-            rows = connection.execute(sql, (str(lock_id), now))
+            rows = connection.execute(sql, (str(lock_id), now, now + _CLOCK_CORRECTED_MS))
             return [session for row in rows if (session := _with_what_is_left(*row)) is not None]
 
         return self._database.read(work)

@@ -35,7 +35,7 @@ from blelockd.services.tally import Counted, Tally
 MOST_WAITING_PER_LOCK: Final = 512
 HELLOS_PER_SECOND: Final = 0.5
 HELLOS_AT_ONCE: Final = 5
-_HELLOS_REMEMBERED: Final = 256
+_HELLOS_REMEMBERED: Final = 4096
 _EVENTS_PER_ACK: Final = 32
 _OVER: Final = (EventType.SESSION_ENDED, EventType.SESSION_REVOKED)
 _EVENT_ACK_LIVES_MS: Final = 600 * MS_PER_SECOND
@@ -124,14 +124,14 @@ class Correspondence:
         ours, theirs = self._identity.card, card.seal_key.lock_key_id
         if report.sender != Sender(ours.signing_key.issuer_id, theirs, ours.seal_key.iek_id):
             raise Malformed("the report is of another lock, or to another issuer")
-        if report.kind is UpType.HELLO and not self._is_fresh(card, report.message_id):
+        if report.kind is UpType.HELLO and (card.lock_id, report.message_id) in self._heard:
             self._tally.count(Counted.REPEATED_REPORT)
             return
         keys = card.signing_key, self._identity.seal_key
         said = await asyncio.to_thread(report.open, card.lock_id, *keys)
         match said:
             case Hello():
-                await self._greet(card, said)
+                await self._greet(card, said, report.message_id)
             case Ack():
                 await self._acknowledge(card, said)
             case reports.Event():
@@ -139,18 +139,15 @@ class Correspondence:
             case LockStatus():
                 self._tell_status(card, said)
 
-    def _is_fresh(self, card: LockCard, message_id: bytes) -> bool:
-        """An answer to HELLO is dear, and a HELLO may be played again: that costs a hash."""
-        heard = card.lock_id, message_id
-        if heard in self._heard:
-            return False
-        self._heard[heard] = None
+    async def _greet(self, card: LockCard, hello: Hello, message_id: bytes) -> None:
+        """An answer to HELLO is dear: it is rationed, once the lock is known to have said it. One
+        that is played again costs a hash.
+        """
+        self._heard[card.lock_id, message_id] = None
         if len(self._heard) > _HELLOS_REMEMBERED:
             self._heard.popitem(last=False)
-        return self._hellos.take(str(card.lock_id), self._clock.monotonic_seconds())
-
-    async def _greet(self, card: LockCard, hello: Hello) -> None:
-        if not await self._post.greet(card.lock_id, hello):
+        is_allowed = self._hellos.take(str(card.lock_id), self._clock.monotonic_seconds())
+        if not is_allowed or not await self._post.greet(card.lock_id, hello):
             self._tally.count(Counted.REPEATED_REPORT)
             return
         await self._delivery.welcome(card, hello)

@@ -172,7 +172,11 @@ class SessionRecords(Protocol):
         ...
 
     def live(self, lock_id: LockId, now: Instant) -> list[SessionForLock]:
-        """What a SYNC names: `max_uses` is what is left, sessions with none left are left out."""
+        """What a SYNC names: `max_uses` is what is left, sessions with none left are left out.
+
+        So are those of which more than 2 s after `now` something was kept: the clock went back, and
+        their tokens come again.
+        """
         ...
 
     def lives_of(self, guest_id: GuestId, now: Instant) -> list[SessionRecord]:
