@@ -63,6 +63,7 @@ class Radio(Controller):
 
     link: Any
     pending_le_connection: Any
+    le_acl_data_packet_length = 251  # as today's radios: with bumble's 27 an answer is 20 packets
 
     def __init__(self, name: str, air: Air, address: str) -> None:
         super().__init__(
