@@ -160,7 +160,8 @@ class Connections:
                 pass
 
     def _attach(self, device: Device, name: str, mtu: int) -> Link:
-        device.link = Link(name, mtu, self._send)
+        several = self._settings.speaks_over_several_channels
+        device.link = Link(name, mtu, self._send, several_channels=several)
         self._devices[name] = device
         return device.link
 

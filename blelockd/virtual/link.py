@@ -22,6 +22,8 @@ from blelockd.virtual.wire import (
     Write,
 )
 
+_LONG_BYTES: Final = 251  # what one packet of the radio carries
+_LONG_SECONDS: Final = 0.002
 REQUEST_SECONDS: Final = 30.0  # Core specification 5.4, volume 3, part F, 3.3.3
 
 
@@ -30,9 +32,20 @@ class LinkLostError(Exception):
 
 
 class Link:
-    """`name` is the same at both ends; `mtu` is what both ends agreed on."""
+    """`name` is the same at both ends; `mtu` is what both ends agreed on.
 
-    def __init__(self, name: str, mtu: int, send: Callable[[Frame], None]) -> None:
+    Over `several_channels` (EATT) what is short overtakes what is long.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        mtu: int,
+        send: Callable[[Frame], None],
+        *,
+        several_channels: bool = False,
+    ) -> None:
+        self._several_channels = several_channels
         self.name = name
         self.mtu = mtu
         self._send = send
@@ -71,8 +84,15 @@ class Link:
 
     def notify(self, handle: int, value: bytes) -> None:
         """Send a notification, cut to what the MTU holds."""
+        frame = Notification(self.name, handle, value[: self.mtu - 3])
+        if self._several_channels and len(frame.value) > _LONG_BYTES:
+            asyncio.get_running_loop().call_later(_LONG_SECONDS, self._notify, frame)
+        else:
+            self._notify(frame)
+
+    def _notify(self, frame: Notification) -> None:
         if self.is_open:
-            self._send(Notification(self.name, handle, value[: self.mtu - 3]))
+            self._send(frame)
 
     def services_changed(self) -> None:
         """Tell the peer to discover again."""

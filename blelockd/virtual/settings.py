@@ -41,6 +41,11 @@ class Settings:
         return self.release < (5, 69)
 
     @property
+    def speaks_over_several_channels(self) -> bool:
+        """Seen between two 5.66 in experimental mode, which open more channels by EATT."""
+        return self.experimental
+
+    @property
     def empty_filter_is_no_filter(self) -> bool:
         """Seen on 5.82: a filter without Pattern, RSSI, Pathloss or UUIDs needs the flag."""
         return self.release >= (5, 80)

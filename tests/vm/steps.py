@@ -7,6 +7,8 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from tests.vm.machine import PATIENCE
+
 
 class StepFailed(Exception):
     """A step failed; its title and reason have been told."""
@@ -21,8 +23,9 @@ class Steps:
 
     @asynccontextmanager
     async def __call__(self, title: str, *, seconds: float) -> AsyncIterator[None]:
-        """A step that may take `seconds`; raises StepFailed."""
+        """A step that may take `seconds`, times PATIENCE; raises StepFailed."""
         began = time.monotonic()
+        seconds *= PATIENCE
         try:
             async with asyncio.timeout(seconds):
                 yield
