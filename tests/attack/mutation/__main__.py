@@ -3,44 +3,37 @@
 from __future__ import annotations
 
 import argparse
-import shutil
-import subprocess
 import sys
-import tempfile
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-import hypothesis  # noqa: F401 - in memory before the mutants' processes are forked
-import pytest  # noqa: F401
-from cryptography.hazmat.primitives.asymmetric import rsa  # noqa: F401
 from rich.console import Console
 from rich.table import Table
 
-from tests.attack.mutation.coverage_of import RunsOf
 from tests.attack.mutation.equivalent import REASONS
 from tests.attack.mutation.mutants import Mutant, mutants_of
-from tests.attack.mutation.trial import survives
+from tests.attack.mutation.trial import results
 
 ROOT: Final = Path(__file__).resolve().parents[3]
-PACKAGE: Final = "blelockd"
+LOG: Final = ROOT / "build" / "mutation.log"
+_ATTACKS: Final = ("tests/attack/test_damage.py", "tests/attack/test_replay.py")
 GROUPS: Final[dict[str, tuple[str, ...]]] = {
-    "blelockd/protocol": ("tests/protocol", "tests/attack"),
+    "blelockd/protocol": ("tests/protocol", *_ATTACKS),
     "blelockd/services/issuer/enrolling.py": ("tests/services/issuer",),
     "blelockd/services/issuer/granting.py": ("tests/services/issuer",),
     "blelockd/services/issuer/reception.py": ("tests/services/issuer",),
-    "blelockd/services/lock/correspondence.py": ("tests/services/lock", "tests/attack"),
-    "blelockd/services/lock/holdings.py": ("tests/services/lock", "tests/attack"),
+    "blelockd/services/lock/correspondence.py": ("tests/services/lock", *_ATTACKS),
+    "blelockd/services/lock/holdings.py": ("tests/services/lock", *_ATTACKS),
     "blelockd/services/lock/intake.py": ("tests/services/lock",),
 }
 """Where the numbered checks of docs/protocol.md are made, and the tests that must miss each."""
 
 _EPILOG: Final = """\
 examples:
-  make mutate                                           every check: half an hour
+  make mutate                                           every check: some minutes
   make mutate ARGS='blelockd/protocol/v2/gate.py'       those of one file
   make mutate ARGS='--list blelockd/protocol/v2/up.py'  what would be taken out
 
@@ -70,41 +63,26 @@ def chosen_mutants(paths: Sequence[str]) -> Iterator[Mutant]:
             yield from mutants_of(str(file.relative_to(ROOT)), file.read_text(encoding="utf-8"))
 
 
-@contextmanager
-def a_copy() -> Iterator[Path]:
-    """The project in a directory of its own: nothing here is changed."""
-    listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    told = subprocess.run(listing, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    with tempfile.TemporaryDirectory(prefix="blelock-mutants-") as directory:
-        for name in filter(None, told.split("\0")):
-            target = Path(directory, name)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if (ROOT / name).is_file():
-                shutil.copy2(ROOT / name, target)
-        yield Path(directory)
-
-
-def tests_of(file: str) -> tuple[str, ...]:
-    """Where the tests of that file are."""
-    return next(tests for source, tests in GROUPS.items() if file.startswith(source))
+def group_of(file: str) -> str:
+    """Which of GROUPS that file belongs to."""
+    return next(source for source in GROUPS if file.startswith(source))
 
 
 def tried(mutants: Sequence[Mutant], console: Console) -> tuple[list[Mutant], Counter[str]]:
     """The survivors, and how many mutants were tried of each file."""
-    survivors, counts, known = [], Counter[str](), dict[tuple[str, ...], RunsOf]()
-    with a_copy() as root:
-        for number, mutant in enumerate(mutants, 1):
-            of_group = tests_of(mutant.file)
-            if of_group not in known:
-                console.print(f"which of {', '.join(of_group)} runs which line ...")
-                known[of_group] = RunsOf(root, of_group, PACKAGE)
-            lines = range(mutant.line, mutant.last_line + 1)
-            tests = known[of_group].of(mutant.file, lines)
+    survivors: list[Mutant] = []
+    counts = Counter[str]()
+    by_tests: dict[tuple[str, ...], list[Mutant]] = defaultdict(list)
+    for mutant in mutants:
+        by_tests[GROUPS[group_of(mutant.file)]].append(mutant)
+    for tests, of_them in by_tests.items():
+        console.print(f"{len(of_them)} mutants, tried by {', '.join(tests)} ...")
+        for mutant, survives in results(ROOT, tests, of_them, LOG):
             counts[mutant.file] += 1
-            if survives(mutant, root, tests or of_group):
+            if survives:
                 survivors.append(mutant)
                 excused = "equivalent" if mutant.name in REASONS else "SURVIVES"
-                console.print(f"{number}/{len(mutants)} {excused} {mutant}", markup=False)
+                console.print(f"{excused} {mutant}", markup=False, highlight=False)
     return survivors, counts
 
 

@@ -9,7 +9,7 @@ import pytest
 from tests.attack.mutation.__main__ import GROUPS, ROOT, main
 from tests.attack.mutation.equivalent import REASONS
 from tests.attack.mutation.mutants import mutants_of, names_of
-from tests.attack.mutation.trial import survives
+from tests.attack.mutation.trial import results
 
 CHECKED = """
 def f(reader, x):
@@ -48,13 +48,17 @@ def test_a_mutant_lives_where_no_test_misses_its_check(tmp_path: Path) -> None:
         "import pytest\nfrom unittest.mock import MagicMock\nfrom checked import f\n"
         "def test_it():\n    with pytest.raises(ValueError):\n        f(MagicMock(), 2)\n"
     )
+    (tmp_path / "conftest.py").write_text("import sys\nsys.path.insert(0, '.')\n")
+    mutants = list(mutants_of("checked.py", CHECKED))
+    tests = [str(tmp_path / "test_checked.py"), f"--rootdir={tmp_path}"]
     verdicts = {
-        mutant.what: survives(mutant, tmp_path, ["test_checked.py"])
-        for mutant in mutants_of("checked.py", CHECKED)
+        mutant.what: survives
+        for mutant, survives in results(tmp_path, tests, mutants, tmp_path / "log")
     }
     assert not verdicts["never: if x < 3 and x != 1"]
+    assert verdicts["without x < 3: x < 3 and x != 1"]
     assert verdicts["not called: reader.done()"]
-    assert (tmp_path / "checked.py").read_text() == CHECKED
+    assert len(verdicts) == len(mutants)
 
 
 def test_what_is_excused_is_there_still() -> None:

@@ -1,66 +1,163 @@
-"""One mutant put to the test, in a process of its own over a copy of the project."""
+"""One session of pytest in which every mutant is tried, each in a fork of its own.
+
+First every test runs once, and which lines it runs is noted. Then, for each mutant, a fork runs the
+tests that run its line, the quickest first, until one fails.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import io
 import multiprocessing
 import os
-import sys
-from collections.abc import Sequence
+import select
+import signal
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Final
 
+import coverage
+import pytest
+
 from tests.attack.mutation.mutants import Mutant
+from tests.attack.mutation.swapping import swap_in
 
-LONGEST_SECONDS: Final = 240.0
-_PASSED, _FAILED, _INTERRUPTED = 0, 1, 2  # the last: an import failed
-_OPTIONS: Final = ("-x", "-q", "-p", "no:xdist", "-p", "no:cacheprovider", "-p", "no:pytest_cov")
+LONGEST_SECONDS: Final = 120.0
+_OPTIONS: Final = ("-q", "-p", "no:xdist", "-p", "no:cacheprovider", "-p", "no:pytest_cov")
+_PATIENCE: Final = "--timeout=600"
+
+Found = Callable[[Mutant, bool], object]
 
 
-def survives(mutant: Mutant, root: Path, tests: Sequence[str]) -> bool:
-    """Whether none of `tests` fails; who never comes to an end has failed, too.
+class Trial:
+    """A plugin of pytest. `found` hears of each mutant whether it survives."""
 
-    The process is forked from one that has every library in memory, and none of the project.
+    def __init__(self, root: Path, mutants: Sequence[Mutant], found: Found) -> None:
+        self._root = root
+        self._mutants = mutants
+        self._found = found
+        self._seconds: dict[str, float] = defaultdict(float)
+        self._lines: dict[str, dict[int, set[str]]] = {}
+        self._failed: list[str] = []
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self) -> None:
+        """A property that fails has failed: nobody looks for the smallest example."""
+        from hypothesis import Phase, settings  # a plugin: pytest wants to import it first
+
+        phases = (Phase.explicit, Phase.generate)
+        settings.register_profile("mutants", deadline=None, derandomize=True, phases=phases)
+        settings.load_profile("mutants")
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Add up how long each test takes, and note who fails."""
+        self._seconds[report.nodeid] += report.duration
+        if report.failed:
+            self._failed.append(report.nodeid)
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """In place of pytest's own."""
+        self._run_all_once(session.items)
+        if self._failed:
+            raise pytest.UsageError(f"these fail without any mutant: {self._failed}")
+        items = {item.nodeid: item for item in session.items}
+        for mutant in self._mutants:
+            tests = self._tests_of(mutant) or list(items)
+            self._found(mutant, self._survives(mutant, [items[test] for test in tests]))
+        return True
+
+    def _run_all_once(self, items: Sequence[pytest.Item]) -> None:
+        files = sorted({str(self._root / mutant.file) for mutant in self._mutants})
+        watch = coverage.Coverage(data_file=None, include=files, config_file=False)
+        watch.start()
+        for item, after in zip(items, [*items[1:], None], strict=True):
+            watch.switch_context(item.nodeid)
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
+        watch.stop()
+        data = watch.get_data()
+        for file in files:
+            by_line = data.contexts_by_lineno(file)
+            self._lines[file] = {line: set(tests) for line, tests in by_line.items()}
+
+    def _tests_of(self, mutant: Mutant) -> list[str]:
+        by_line = self._lines[str(self._root / mutant.file)]
+        lines = range(mutant.line, mutant.last_line + 1)
+        tests = {test for line in lines for test in by_line.get(line, ()) if test}
+        return sorted(tests, key=lambda test: (self._seconds[test], test))
+
+    def _survives(self, mutant: Mutant, items: Sequence[pytest.Item]) -> bool:
+        """Whether none fails; who comes to no end has failed, too."""
+        child = os.fork()
+        if child == 0:
+            self._be(mutant, items)
+        descriptor = os.pidfd_open(child)
+        try:
+            if not select.select([descriptor], [], [], LONGEST_SECONDS)[0]:
+                os.kill(child, signal.SIGKILL)
+            status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        finally:
+            os.close(descriptor)
+        if status not in (_ALIVE, _DEAD, -signal.SIGKILL):
+            raise RuntimeError(f"{mutant} was not tried: exit status {status}")
+        return status == _ALIVE
+
+    def _be(self, mutant: Mutant, items: Sequence[pytest.Item]) -> None:
+        """In the fork. Never returns."""
+        status = _UNTRIED
+        try:
+            silence = os.open(os.devnull, os.O_WRONLY)
+            swap_in(mutant, (self._root / mutant.file).read_text(encoding="utf-8"))
+            os.dup2(silence, 1)
+            os.dup2(silence, 2)
+            for item in items:
+                item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+                if self._failed:
+                    break
+            status = _DEAD if self._failed else _ALIVE
+        finally:
+            os._exit(status)
+
+
+_ALIVE, _DEAD, _UNTRIED = 10, 11, 12
+
+
+def results(
+    root: Path, tests: Sequence[str], mutants: Sequence[Mutant], log: Path
+) -> Iterator[tuple[Mutant, bool]]:
+    """Each mutant, and whether it survives `tests`, whose output goes to `log`.
+
+    In a process of its own: pytest wants to be the first to see what it imports. Raises
+    RuntimeError where the tests fail as they are.
     """
-    file = root / mutant.file
-    honest = file.read_bytes()
-    file.write_text(mutant.source, encoding="utf-8")
-    try:
-        return _green(root, tests)
-    finally:
-        file.write_bytes(honest)
-
-
-def _green(root: Path, tests: Sequence[str]) -> bool:
     there, here = multiprocessing.Pipe(duplex=False)
-    process = multiprocessing.get_context("fork").Process(target=_run, args=(here, root, tests))
+    work = (here, root, tests, mutants, log)
+    process = multiprocessing.get_context("fork").Process(target=_try_all, args=work)
     process.start()
     here.close()
     try:
-        return bool(there.poll(LONGEST_SECONDS)) and _is_green(there.recv())
+        while (result := there.recv()) is not None:
+            number, survives = result
+            yield mutants[number], survives
+    except EOFError as error:
+        raise RuntimeError(f"the trial did not come to its end: see {log}") from error
     finally:
         process.kill()
         process.join()
 
 
-def _is_green(status: int) -> bool:
-    if status not in (_PASSED, _FAILED, _INTERRUPTED):
-        raise RuntimeError(f"pytest itself failed, with exit status {status}")
-    return status == _PASSED
-
-
-def _run(answer: Connection, root: Path, tests: Sequence[str]) -> None:
-    import pytest
-
+def _try_all(
+    answer: Connection, root: Path, tests: Sequence[str], mutants: Sequence[Mutant], log: Path
+) -> None:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    told = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    os.dup2(told, 1)
+    os.dup2(told, 2)
+    numbers = {id(mutant): number for number, mutant in enumerate(mutants)}
     os.chdir(root)
-    sys.path.insert(0, str(root))
-    sys.dont_write_bytecode = True
-    sys.pycache_prefix = str(root / "no-such-cache")
-    for name in [name for name in sys.modules if name.partition(".")[0] in ("tests", "blelockd")]:
-        del sys.modules[name]
-    silence = io.StringIO()
-    with contextlib.redirect_stdout(silence), contextlib.redirect_stderr(silence):
-        status = pytest.main([*_OPTIONS, *tests])
-    answer.send(int(status))
+
+    def found(mutant: Mutant, survives: bool) -> None:
+        answer.send((numbers[id(mutant)], survives))
+
+    status = pytest.main([*_OPTIONS, _PATIENCE, *tests], plugins=[Trial(root, mutants, found)])
+    if status == pytest.ExitCode.OK:
+        answer.send(None)
