@@ -21,6 +21,7 @@ from tests.attack import (
     downgrade,
     key_files,
     local_user,
+    reception,
     signatures,
     skew,
 )
@@ -28,6 +29,7 @@ from tests.attack.attacks import Attack, Effort, Outcome
 
 ATTACKS: Final[tuple[Attack, ...]] = (
     *damage.ATTACKS,
+    *reception.ATTACKS,
     *signatures.ATTACKS,
     *downgrade.ATTACKS,
     *broker_log.ATTACKS,
