@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import copy
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 Change = Callable[[ast.AST], None]
@@ -21,13 +21,16 @@ _SIGNED_ARGUMENTS: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """`source` is the whole file without the check on `line`; `what` says what was done to it."""
+    """`source` is the whole file without the check on `line`, `original` the file as it was; `what`
+    says what was done to it.
+    """
 
     file: str
     line: int
     last_line: int
     what: str
-    source: str
+    source: str = field(repr=False)
+    original: str = field(repr=False)
 
     @property
     def name(self) -> str:
@@ -50,7 +53,7 @@ def mutants_of(file: str, text: str) -> Iterator[Mutant]:
             source = ast.unparse(ast.fix_missing_locations(damaged))
             if source not in seen:
                 seen.add(source)
-                yield Mutant(file, *_lines(node), what, source)
+                yield Mutant(file, *_lines(node), what, source, text)
 
 
 def names_of(file: str, text: str) -> set[str]:
@@ -86,7 +89,8 @@ def _changes(node: ast.AST) -> Iterator[tuple[str, Change]]:
         yield f"True: {ast.unparse(node)}", _returned(True)
         yield f"False: {ast.unparse(node)}", _returned(False)
     elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-        yield f"not called: {ast.unparse(node.value)}", _uncalled
+        if not ast.unparse(node.value).startswith("super()"):
+            yield f"not called: {ast.unparse(node.value)}", _uncalled
     elif isinstance(node, ast.Call):
         yield from _widened(node)
 

@@ -5,6 +5,7 @@ The functions stay the objects they are: whoever has imported one, calls the mut
 
 from __future__ import annotations
 
+import ast
 import functools
 import sys
 from collections.abc import Iterator
@@ -21,10 +22,11 @@ class NotSwapped(Exception):
     """The mutant differs in no function that can be found: it must be tried in another way."""
 
 
-def swap_in(mutant: Mutant, original: str) -> None:
-    """Let the functions of the mutant's module do what the mutant says; `original` is its text."""
+def swap_in(mutant: Mutant) -> None:
+    """Let the functions of the mutant's module do what the mutant says; raises NotSwapped."""
     module = _module_of(mutant.file)
-    before, after = _codes(original, mutant.file), _codes(mutant.source, mutant.file)
+    plain = ast.unparse(ast.parse(mutant.original))  # as the mutant: code knows its line
+    before, after = _codes(plain, mutant.file), _codes(mutant.source, mutant.file)
     functions = {function.__qualname__: function for function in _functions(module)}
     changed = [name for name, code in after.items() if code != before.get(name)]
     if not changed or not functions.keys() >= set(changed):
