@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from tests.attack.fuzz.taking import taken_by
 from tests.fakes import enrolled as cast
 from tests.fakes.keys import PEMS
 
+_LABELS: Final = (b"PRIVATE KEY", b"PUBLIC KEY", b"RSA PRIVATE KEY", b"EC PRIVATE KEY")
 _ETC: Final = Path(__file__).resolve().parents[3] / "etc" / "blelock"
 
 
@@ -43,7 +45,13 @@ def seeds_of_configuration() -> Iterator[bytes]:
 
 
 def keys(raw: bytes) -> bool:
-    """Every kind of key."""
+    """Every kind of key, as PEM or, after a byte that says which label, as DER: put into PEM here,
+    so that a fuzzer changes what is in a key.
+    """
+    if not raw.startswith(b"-----"):
+        label = _LABELS[raw[0] % len(_LABELS)] if raw else _LABELS[0]
+        text = base64.encodebytes(raw[1:])
+        raw = b"-----BEGIN %b-----\n%b-----END %b-----\n" % (label, text, label)
     readers = (
         *(kind.from_pem for kind in (IssuerSigningKey, LockSealKey)),
         *(kind.from_pem for kind in (IssuerSealKey, LockSigningKey, GuestSigningKey)),
@@ -53,10 +61,14 @@ def keys(raw: bytes) -> bool:
 
 
 def seeds_of_keys() -> Iterator[bytes]:
-    """The published keys, private and public."""
-    yield from (pem.encode() for pem in (*PEMS.values(), *cast.PEMS.values()))
-    yield from (key.pem() for key in (cast.IEK, cast.GSK, cast.LSK))
-    yield PrivateKey.from_pem(PEMS["lock"].encode()).public_key.pem()
+    """Published keys, private and public; of RSA few, which take long to be checked."""
+    pems = [cast.IEK.pem(), cast.GSK.pem(), PEMS["lock"].encode()]
+    pems.append(PrivateKey.from_pem(PEMS["lock"].encode()).public_key.pem())
+    for pem in pems:
+        yield pem
+        lines = pem.splitlines()
+        label = _LABELS.index(lines[0].removeprefix(b"-----BEGIN ").removesuffix(b"-----"))
+        yield bytes([label]) + base64.b64decode(b"".join(lines[1:-1]))
 
 
 def cards(raw: bytes) -> bool:
