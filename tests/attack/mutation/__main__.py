@@ -45,12 +45,17 @@ def parser() -> argparse.ArgumentParser:
     """What `make mutate` understands."""
     made = argparse.ArgumentParser(
         prog="make mutate",
-        usage="make mutate ARGS='[--list] [FILE]...'",
+        usage="make mutate ARGS='[--list] [--hasty] [FILE]...'",
         description="Take out every check of the protocol, one at a time: a test must fail.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument("--list", action="store_true", help="only name the mutants")
+    made.add_argument(
+        "--hasty",
+        action="store_true",
+        help="only the quickest tests of each line: names more survivors than there are",
+    )
     made.add_argument("files", nargs="*", metavar="FILE", help="files or directories")
     return made
 
@@ -68,7 +73,9 @@ def group_of(file: str) -> str:
     return next(source for source in GROUPS if file.startswith(source))
 
 
-def tried(mutants: Sequence[Mutant], console: Console) -> tuple[list[Mutant], Counter[str]]:
+def tried(
+    mutants: Sequence[Mutant], console: Console, *, hasty: bool
+) -> tuple[list[Mutant], Counter[str]]:
     """The survivors, and how many mutants were tried of each file."""
     survivors: list[Mutant] = []
     counts = Counter[str]()
@@ -77,7 +84,7 @@ def tried(mutants: Sequence[Mutant], console: Console) -> tuple[list[Mutant], Co
         by_tests[GROUPS[group_of(mutant.file)]].append(mutant)
     for tests, of_them in by_tests.items():
         console.print(f"{len(of_them)} mutants, tried by {', '.join(tests)} ...")
-        for mutant, survives in results(ROOT, tests, of_them, LOG):
+        for mutant, survives in results(ROOT, tests, of_them, LOG, hasty=hasty):
             counts[mutant.file] += 1
             if survives:
                 survivors.append(mutant)
@@ -96,7 +103,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             console.print(str(mutant), markup=False)
         return 0
     began = time.monotonic()
-    survivors, counts = tried(mutants, console)
+    survivors, counts = tried(mutants, console, hasty=arguments.hasty)
     alive = [mutant for mutant in survivors if mutant.name not in REASONS]
     table = Table("checks taken out in", "mutants", "equivalent", "survivors")
     for file, count in counts.items():

@@ -6,9 +6,10 @@ tests that run its line, the quickest first, until one fails.
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import os
-import select
+import resource
 import signal
 import traceback
 from collections import defaultdict
@@ -23,7 +24,10 @@ import pytest
 from tests.attack.mutation.mutants import Mutant
 from tests.attack.mutation.swapping import swap_in
 
-LONGEST_SECONDS: Final = 120.0
+MOST_CPU_SECONDS: Final = 200
+"""Who takes longer has come to no end: all tests together take a fifth."""
+LONGEST_TEST_SECONDS: Final = 100.0
+HASTY_SECONDS: Final = 4.0
 _OPTIONS: Final = ("-q", "-p", "no:xdist", "-p", "no:cacheprovider", "-p", "no:pytest_cov")
 _PATIENCE: Final = "--timeout=600"
 
@@ -31,9 +35,15 @@ Found = Callable[[Mutant, bool], object]
 
 
 class Trial:
-    """A plugin of pytest. `found` hears of each mutant whether it survives."""
+    """A plugin of pytest. `found` hears of each mutant whether it survives.
 
-    def __init__(self, root: Path, mutants: Sequence[Mutant], found: Found) -> None:
+    `hasty`, the quickest tests of each line alone are run: then more survive than would.
+    """
+
+    def __init__(
+        self, root: Path, mutants: Sequence[Mutant], found: Found, *, hasty: bool = False
+    ) -> None:
+        self._hasty = hasty
         self._root = root
         self._mutants = mutants
         self._found = found
@@ -84,21 +94,19 @@ class Trial:
         by_line = self._lines[str(self._root / mutant.file)]
         lines = range(mutant.line, mutant.last_line + 1)
         tests = {test for line in lines for test in by_line.get(line, ()) if test}
-        return sorted(tests, key=lambda test: (self._seconds[test], test))
+        ordered = sorted(tests, key=lambda test: (self._seconds[test], test))
+        if self._hasty:
+            times = itertools.accumulate(self._seconds[test] for test in ordered)
+            ordered = [t for t, until in zip(ordered, times, strict=True) if until < HASTY_SECONDS]
+        return ordered
 
     def _survives(self, mutant: Mutant, items: Sequence[pytest.Item]) -> bool:
         """Whether none fails; who comes to no end has failed, and who was not tried has not."""
         child = os.fork()
         if child == 0:
             self._be(mutant, items)
-        descriptor = os.pidfd_open(child)
-        try:
-            if not select.select([descriptor], [], [], LONGEST_SECONDS)[0]:
-                os.kill(child, signal.SIGKILL)
-            status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        finally:
-            os.close(descriptor)
-        return status not in (_DEAD, -signal.SIGKILL)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        return status not in (_DEAD, -signal.SIGXCPU)
 
     def _be(self, mutant: Mutant, items: Sequence[pytest.Item]) -> None:
         """In the fork. Never returns."""
@@ -106,9 +114,11 @@ class Trial:
         try:
             silence = os.open(os.devnull, os.O_WRONLY)
             swap_in(mutant)
+            resource.setrlimit(resource.RLIMIT_CPU, (MOST_CPU_SECONDS, MOST_CPU_SECONDS + 10))
             os.dup2(silence, 1)
             os.dup2(silence, 2)
             for item in items:
+                item.config._env_timeout = LONGEST_TEST_SECONDS  # type: ignore[attr-defined]  # pytest-timeout's
                 item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
                 if self._failed:
                     break
@@ -124,7 +134,7 @@ _ALIVE, _DEAD, _UNTRIED = 10, 11, 12  # and not what Python itself ends with
 
 
 def results(
-    root: Path, tests: Sequence[str], mutants: Sequence[Mutant], log: Path
+    root: Path, tests: Sequence[str], mutants: Sequence[Mutant], log: Path, *, hasty: bool = False
 ) -> Iterator[tuple[Mutant, bool]]:
     """Each mutant, and whether it survives `tests`, whose output goes to `log`.
 
@@ -132,7 +142,7 @@ def results(
     RuntimeError where the tests fail as they are.
     """
     there, here = multiprocessing.Pipe(duplex=False)
-    work = (here, root, tests, mutants, log)
+    work = (here, root, tests, mutants, log, hasty)
     process = multiprocessing.get_context("fork").Process(target=_try_all, args=work)
     process.start()
     here.close()
@@ -148,7 +158,12 @@ def results(
 
 
 def _try_all(
-    answer: Connection, root: Path, tests: Sequence[str], mutants: Sequence[Mutant], log: Path
+    answer: Connection,
+    root: Path,
+    tests: Sequence[str],
+    mutants: Sequence[Mutant],
+    log: Path,
+    hasty: bool,
 ) -> None:
     log.parent.mkdir(parents=True, exist_ok=True)
     told = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
@@ -160,6 +175,7 @@ def _try_all(
     def found(mutant: Mutant, survives: bool) -> None:
         answer.send((numbers[id(mutant)], survives))
 
-    status = pytest.main([*_OPTIONS, _PATIENCE, *tests], plugins=[Trial(root, mutants, found)])
+    trial = Trial(root, mutants, found, hasty=hasty)
+    status = pytest.main([*_OPTIONS, _PATIENCE, *tests], plugins=[trial])
     if status == pytest.ExitCode.OK:
         answer.send(None)
