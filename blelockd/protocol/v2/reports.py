@@ -157,7 +157,7 @@ class Event:
         if kind not in _EVENT_TYPES:
             raise Malformed("an event of unknown type")
         session_id, slot = SessionId(reader.take(16)), Slot(reader.u64())
-        rssi_dbm = reader.signed(-128, 127, "the signal")
+        rssi_dbm = reader.signed(127, "the signal")
         return cls(epoch, counter, EventType(kind), session_id, slot, rssi_dbm, reader.instant())
 
 

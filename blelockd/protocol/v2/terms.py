@@ -73,7 +73,7 @@ class Terms:
         slot_ms = reader.number(2, SHORTEST_SLOT_MS, LONGEST_SLOT_MS, "the length of a slot")
         slots_back = reader.number(1, 0, MOST_SLOTS_BACK, "the slots back")
         slots_ahead = reader.number(1, 0, MOST_SLOTS_AHEAD, "the slots ahead")
-        rssi_min_dbm = reader.signed(NO_RSSI_LIMIT_DBM, HIGHEST_RSSI_DBM, "the least signal")
+        rssi_min_dbm = reader.signed(HIGHEST_RSSI_DBM, "the least signal")
         path_loss_max_db = reader.number(1, 0, MOST_PATH_LOSS_DB, "the most path loss")
         flags = reader.flags(own_flags | _CHALLENGE_MODE | _INTENT_REQUIRED)
         return cls(

@@ -110,11 +110,11 @@ class Reader:
         """Any eight bytes."""
         return int.from_bytes(self.take(8), "big")
 
-    def signed(self, lowest: int, highest: int, name: str) -> int:
-        """The next i8 within its bounds; raises Malformed."""
+    def signed(self, highest: int, name: str) -> int:
+        """The next i8 of at most `highest`; raises Malformed."""
         value = int.from_bytes(self.take(1), "big", signed=True)
-        if not lowest <= value <= highest:
-            raise Malformed(f"{name} must be from {lowest} to {highest}")
+        if value > highest:
+            raise Malformed(f"{name} must be at most {highest}")
         return value
 
     def instant(self) -> Instant:

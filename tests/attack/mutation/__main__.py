@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 import time
 from collections import Counter, defaultdict
@@ -65,7 +66,9 @@ def chosen_mutants(paths: Sequence[str]) -> Iterator[Mutant]:
     for path in paths:
         whole = ROOT / path
         for file in sorted(whole.rglob("*.py")) if whole.is_dir() else [whole]:
-            yield from mutants_of(str(file.relative_to(ROOT)), file.read_text(encoding="utf-8"))
+            name = str(file.relative_to(ROOT))
+            module = importlib.import_module(name.removesuffix(".py").replace("/", "."))
+            yield from mutants_of(name, file.read_text(encoding="utf-8"), vars(module))
 
 
 def group_of(file: str) -> str:

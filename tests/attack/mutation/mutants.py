@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 Change = Callable[[ast.AST], None]
+Names = Mapping[str, object]
 
 _NUMBER_ARGUMENTS: Final = 4
-_SIGNED_ARGUMENTS: Final = 3
+_SIGNED_ARGUMENTS: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +42,16 @@ class Mutant:
         return f"{self.file}:{self.line}: {self.what}"
 
 
-def mutants_of(file: str, text: str) -> Iterator[Mutant]:
-    """All mutants of that file. Two that come to the same are one."""
+def mutants_of(file: str, text: str, names: Names | None = None) -> Iterator[Mutant]:
+    """All mutants of that file. Two that come to the same are one.
+
+    `names` are the module's: a bound that is as wide as its field is no check.
+    """
     tree = ast.parse(text)
     nodes = list(ast.walk(tree))
     seen = {ast.unparse(tree)}
     for at, node in enumerate(nodes):
-        for what, change in _changes(node):
+        for what, change in _changes(node, names or {}):
             damaged = copy.deepcopy(tree)
             change(list(ast.walk(damaged))[at])
             source = ast.unparse(ast.fix_missing_locations(damaged))
@@ -59,7 +63,7 @@ def mutants_of(file: str, text: str) -> Iterator[Mutant]:
 def names_of(file: str, text: str) -> set[str]:
     """The names of all mutants of that file, which are not made."""
     nodes = ast.walk(ast.parse(text))
-    return {f"{file}: {what}" for node in nodes for what, _ in _changes(node)}
+    return {f"{file}: {what}" for node in nodes for what, _ in _changes(node, {})}
 
 
 def _lines(node: ast.AST) -> tuple[int, int]:
@@ -70,7 +74,7 @@ def _lines(node: ast.AST) -> tuple[int, int]:
     return judged.lineno, judged.end_lineno
 
 
-def _changes(node: ast.AST) -> Iterator[tuple[str, Change]]:
+def _changes(node: ast.AST, names: Names) -> Iterator[tuple[str, Change]]:
     if isinstance(node, ast.If):
         if "TYPE_CHECKING" not in ast.unparse(node.test):
             yield f"never: if {ast.unparse(node.test)}", _fixed(False)
@@ -92,7 +96,7 @@ def _changes(node: ast.AST) -> Iterator[tuple[str, Change]]:
         if not ast.unparse(node.value).startswith("super()"):
             yield f"not called: {ast.unparse(node.value)}", _uncalled
     elif isinstance(node, ast.Call):
-        yield from _widened(node)
+        yield from _widened(node, names)
 
 
 def _fixed(value: bool) -> Change:
@@ -146,20 +150,30 @@ def _uncalled(node: ast.AST) -> None:
     node.value = ast.Constant(None)
 
 
-def _widened(node: ast.Call) -> Iterator[tuple[str, Change]]:
+def _widened(node: ast.Call, names: Names) -> Iterator[tuple[str, Change]]:
     """The bounds of Reader.number, signed, flags and short, one at a time."""
     verb, whole = getattr(node.func, "attr", ""), ast.unparse(node)
+    bounds: tuple[tuple[str, int, int], ...] = ()
     if verb == "number" and len(node.args) == _NUMBER_ARGUMENTS:
         size = ast.literal_eval(node.args[0]) if isinstance(node.args[0], ast.Constant) else 8
-        yield f"no least number: {whole}", _argument(1, 0)
-        yield f"no largest number: {whole}", _argument(2, 256**size - 1)
+        bounds = (("no least number", 1, 0), ("no largest number", 2, 256**size - 1))
     elif verb == "signed" and len(node.args) == _SIGNED_ARGUMENTS:
-        yield f"no least number: {whole}", _argument(0, -128)
-        yield f"no largest number: {whole}", _argument(1, 127)
+        bounds = (("no largest number", 0, 127),)
     elif verb == "flags":
-        yield f"any flags: {whole}", _argument(0, 0xFF)
+        bounds = (("any flags", 0, 0xFF),)
     elif verb == "short" and node.args:
-        yield f"any length: {whole}", _argument(0, 0xFF)
+        bounds = (("any length", 0, 0xFF),)
+    for told, at, widest in bounds:
+        if _value(node.args[at], names) != widest:
+            yield f"{told}: {whole}", _argument(at, widest)
+
+
+def _value(node: ast.expr, names: Names) -> object:
+    if isinstance(node, ast.Constant):
+        return node.value
+    if isinstance(node, ast.Attribute):
+        return getattr(_value(node.value, names), node.attr, None)
+    return names.get(node.id) if isinstance(node, ast.Name) else None
 
 
 def _argument(at: int, value: int) -> Change:
