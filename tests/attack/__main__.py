@@ -32,10 +32,10 @@ ATTACKS: Final[tuple[Attack, ...]] = (
     *reception.ATTACKS,
     *signatures.ATTACKS,
     *downgrade.ATTACKS,
-    *broker_log.ATTACKS,
     *crowd.ATTACKS,
     *skew.ATTACKS,
     *key_files.ATTACKS,
+    *broker_log.ATTACKS,
     *local_user.ATTACKS,
 )
 NAMES: Final = tuple(dict.fromkeys(attack.name for attack in ATTACKS))
@@ -91,20 +91,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     for attack in ATTACKS:
         if arguments.only and attack.name not in arguments.only:
             continue
-        progress.print(f"{attack.name}: {attack.title} ...", highlight=False)
+        progress.print(f"{attack.name}: {attack.title} ...", highlight=False, end=" ")
         outcome, seconds = played(attack, Effort(whole=not arguments.short))
         accepted = f"{outcome.accepted}" + (f" of {outcome.allowed}" if outcome.allowed else "")
         style = "bold red" if outcome.failed else None
         cells = f"{outcome.cases:,}", accepted, f"{seconds:.1f}"
         table.add_row(attack.name, attack.title, *cells, style=style)
         document.append({"attack": attack.name, "title": attack.title, **asdict(outcome)})
+        progress.print(f"{cells[0]} cases, {accepted} accepted, {cells[2]} s", highlight=False)
+        if arguments.json is not None:  # so that what was played is kept, if the rest is not
+            arguments.json.write_text(json.dumps(document, indent=1) + "\n")
         if outcome.failed:
             failed.append(attack)
     table.add_section()
     table.add_row("all", "", f"{sum(row['cases'] for row in document):,}", "", "")
     console.print(table)
-    if arguments.json is not None:
-        arguments.json.write_text(json.dumps(document, indent=1) + "\n")
     for attack in failed:
         progress.print(f"NOT WITHSTOOD: {attack.name}, {attack.title}", style="bold red")
     return 1 if failed else 0

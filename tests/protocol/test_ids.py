@@ -109,3 +109,11 @@ def test_a_guest_id_has_16_bytes_and_is_told_in_hex() -> None:
     for size in (15, 17):
         with pytest.raises(Malformed, match="16 bytes"):
             GuestId(bytes(size))
+
+
+@pytest.mark.parametrize("kind", [SessionId, GuestId])
+def test_an_id_has_16_bytes(kind: type[SessionId] | type[GuestId]) -> None:
+    assert str(kind(bytes(16))) == "00" * 16
+    for size in (0, 15, 17):
+        with pytest.raises(Malformed, match="has 16 bytes"):
+            kind(bytes(size))

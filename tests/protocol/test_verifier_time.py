@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blelockd.protocol.instants import Instant
-from blelockd.protocol.verifier import Admit, Reason
-from tests.fakes.bare_lock import OTHER, BareLock, at
+from blelockd.protocol.instants import Instant, Slot
+from blelockd.protocol.verifier import Admit, Reason, Refuse
+from tests.fakes import enrolled as cast
+from tests.fakes.bare_lock import NEAR, OTHER, PHONE, BareLock, at
 from tests.fakes.clock import NOON
 from tests.fakes.sessions import SLOT_MS, a_session, token_at
 
@@ -111,3 +112,24 @@ def test_no_step_of_the_clock_makes_a_spent_token_good_again(steps: list[int]) -
                 opened.append(token)
     assert len(opened) == len(set(opened))
     assert opened
+
+
+def test_a_token_that_is_early_says_from_when_on_it_counts() -> None:
+    lock = BareLock()
+    session = lock.learn(cast.a_v2_session())
+    next_slot = Slot(session.slot_at(NOON) + 1)
+    token = cast.advert(session, NOON, 1)
+    early = lock.verifier.judge(token, NEAR, str(PHONE), NOON)
+    forged = lock.verifier.judge(token[:-1] + bytes([token[-1] ^ 1]), NEAR, str(PHONE), NOON)
+    assert isinstance(early, Refuse)
+    assert isinstance(forged, Refuse)
+    assert (early.reason, early.counts_from) == (Reason.EARLY, session.start_of(next_slot))
+    assert (forged.reason, forged.counts_from) == (Reason.EARLY, None)
+    assert (early.is_undecided, forged.is_undecided) == (True, False)
+
+
+def test_who_has_been_learnt_is_known_and_nobody_else() -> None:
+    lock = BareLock()
+    session, other = lock.learn(cast.a_v2_session(1)), cast.a_v2_session(2)
+    assert session.session_id in lock.verifier
+    assert other.session_id not in lock.verifier

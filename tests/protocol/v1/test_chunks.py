@@ -256,3 +256,12 @@ def test_forgetting_a_guest_who_left_is_safe_to_repeat() -> None:
     receiver.forget("guest")
     receiver.forget("guest")
     assert (len(receiver), receiver.dropped) == (0, 1)
+
+
+def test_a_chunk_that_names_another_total_does_not_end_the_message_in_hand() -> None:
+    receiver = Reassembler()
+    first = b'{"chunk_index":0,"total_chunks":3,"data":"YQ=="}'
+    other = b'{"chunk_index":1,"total_chunks":2,"data":"Yg=="}'
+    assert receiver.feed("guest", first, 0.0) is None
+    with pytest.raises(Malformed, match="does not belong to the message in hand"):
+        receiver.feed("guest", other, 0.0)

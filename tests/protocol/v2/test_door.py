@@ -238,3 +238,12 @@ def test_the_start_is_moved_when_the_lock_gets_to_know_the_time() -> None:
     heard = verifier.judge(at_noon(session), NEAR, str(PHONE), NOON)
     assert not isinstance(heard, Admit)
     assert heard.reason is Reason.JUST_STARTED
+
+
+def test_where_nothing_is_smoothed_each_advert_is_judged_by_itself() -> None:
+    """A guest who was near a moment ago, and is 2 dB too far away now, is not near."""
+    lock = BareLock()
+    session = lock.learn(a_v2_session(path_loss_max_db=5))
+    later = at(session.slot_ms)
+    assert isinstance(lock.hears(at_noon(session), rssi_dbm=-64), Admit)
+    assert lock.hears(advert(session, later), later, rssi_dbm=-66) is Reason.NOT_NEAR
