@@ -79,7 +79,7 @@ async def measure(effort: Effort, tell: Tell) -> Findings:
         tell("a rehearsal: what is made once is made")
         await _flood(strangers, rate, effort.pick(5.0, 0.5))
         strangers.sent = 0
-        watch = Watch(play.lock)
+        watch = Watch(play.lock, frozenset(str(session.session_id) for session in sessions))
         watch.begin()
         tell(f"{rate:,} adverts/s for {seconds:.0f} s, {guests} guests")
         began = time.monotonic()

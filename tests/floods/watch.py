@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from blelockd.virtual.stage import DaemonProcess
+from blelockd.virtual.stage import DaemonProcess, Told
 from tests.bench import proc
 from tests.bench.figures import Cell, Column, Target
 from tests.bench.timing import percentile
@@ -52,9 +52,13 @@ COLUMNS: Final = (
 
 @dataclass(slots=True)
 class Watch:
-    """One daemon from `begin` to `end`. `growth_mib` is of resident memory, never below 0."""
+    """One daemon from `begin` to `end`. `growth_mib` is of resident memory, never below 0.
+
+    What is told of the sessions of `honest`, by their ids, is not told of strangers.
+    """
 
     daemon: DaemonProcess
+    honest: frozenset[str] = frozenset()
     growth_mib: float = 0.0
     lines: Counter[str] = field(default_factory=Counter)
     _since: int = 0
@@ -71,10 +75,13 @@ class Watch:
         """It is over; the daemon runs, or this raises RuntimeError."""
         self.growth_mib = max(0.0, proc.memory(self.daemon.pid).rss_mib - self._before_mib)
         told = self.daemon.events[self._since :]
-        self.lines = Counter(one.kind for one in told if one.kind not in OF_HONEST_GUESTS)
+        self.lines = Counter(one.kind for one in told if not self._is_honest(one))
         self._faults = sorted({one.message for one in told if one.kind == "fault"})
         self.lines["unparsed"] += len(self.daemon.unparsed) - self._unparsed
         self.lines += Counter()
+
+    def _is_honest(self, told: Told) -> bool:
+        return told.kind in OF_HONEST_GUESTS or told.fields.get("session") in self.honest
 
     def a_minute(self, seconds: float) -> float:
         """How often the kind of line that came most often came in a minute.

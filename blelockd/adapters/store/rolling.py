@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from contextlib import suppress
+import sqlite3
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final
 
 from blelockd.adapters.store import copies
-from blelockd.adapters.store.database import COPY, Database, synchronise
+from blelockd.adapters.store.database import COPY, Database, connect, synchronise
 from blelockd.services.issuer.audit import AuditKind, Head
 from blelockd.services.issuer.records import StoreFailed
 
@@ -54,10 +55,26 @@ def keep(database: Database) -> Head:
             if newest.exists():
                 os.replace(newest, before)
             os.link(copy, newest)
+            if not _names_nobody_forgotten(database, before):
+                before.unlink(missing_ok=True)
             synchronise(newest.parent)
     with suppress(StoreFailed):  # somebody reads: then with the next copy
         database.checkpoint()
     return verified.head
+
+
+def _names_nobody_forgotten(database: Database, copy: Path) -> bool:
+    """Whether nobody was forgotten since `copy` was made, whose name would still be in it."""
+    sql = "SELECT coalesce(max(event_id), 0) FROM audit"
+    try:
+        with closing(connect(copy)) as connection:
+            ((last,),) = connection.execute(sql)
+    except sqlite3.Error:
+        return False
+    sql = "SELECT 1 FROM audit WHERE kind = ? AND event_id > ?"
+    values = (AuditKind.PERSON_FORGOTTEN.value, last)
+    found = database.read(lambda connection: connection.execute(sql, values).fetchone())
+    return found is None
 
 
 def news(database: Database, since: Head) -> tuple[bool, bool]:

@@ -36,6 +36,19 @@ def test_a_copy_holds_no_key_and_is_renewed_with_one_more_kept(house: Household)
             assert list(copy.execute("SELECT count(key), count(*) FROM session")) == [(0, 1)]
 
 
+def test_no_copy_names_whom_the_operator_had_forgotten(house: Household) -> None:
+    lived_in(house, 3)
+    house.store.keep_copy()
+    house.store.keep_copy()
+    house.store.audit.forget(ADA, later(1))
+    house.store.keep_copy()
+    assert [p.name for p in house.directory.glob("*.backup*")] == ["issuer.db.backup"]
+    for path in house.directory.iterdir():
+        assert ADA.encode() not in path.read_bytes(), path
+    house.store.keep_copy()
+    assert len(list(house.directory.glob("*.backup*"))) == 2
+
+
 def test_where_there_is_little_room_no_copy_is_begun(
     house: Household, monkeypatch: pytest.MonkeyPatch
 ) -> None:
