@@ -27,7 +27,8 @@ class SmallDisk:
         self.is_mounted = False
 
     def __enter__(self) -> SmallDisk:
-        self.path = self._scratch.__enter__()
+        self.path = self._scratch.__enter__() / "disk"  # scratch is held by its own directory
+        self.path.mkdir()
         options = ["-t", "tmpfs", "-o", f"size={_SIZE},mode=0755", "none", str(self.path)]
         self.is_mounted = os.geteuid() == 0 and _mounts(*options)
         return self
