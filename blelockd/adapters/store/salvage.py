@@ -88,7 +88,10 @@ class Salvage:
 
     def _readable_events(self) -> tuple[list[tuple[AuditEvent | None, Raw]], bool]:
         rows, are_all = self._wreck.rows("audit", _AUDIT)
-        return [(_event(row), row) for row in rows if type(row[0]) is int], are_all
+        found = {row[0]: row for row in rows if type(row[0]) is int}
+        if not are_all:
+            found = {row[0]: row for row in self._wreck.carved(len(_AUDIT))} | found
+        return [(_event(found[at]), found[at]) for at in sorted(found)], are_all
 
     def _base(self, first: int) -> Head:
         """What retention has left for event `first` to begin behind."""

@@ -9,6 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
+from blelockd.adapters.store.carving import carved
+
 _MOST_PROBES: Final = 4096
 _HIGHEST: Final = (1 << 63) - 1
 
@@ -21,6 +23,7 @@ class Wreck:
     """
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._connection = sqlite3.connect(path, isolation_level=None)
         self._connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
 
@@ -46,6 +49,13 @@ class Wreck:
         back = min((at for at in found if at > front), default=_HIGHEST)
         self._probe(sql, front + 1, back, found)
         return [found[at] for at in sorted(found)], False
+
+    def carved(self, columns: int) -> list[Raw]:
+        """Rows of so many columns, of whatever table, found without its tree: the rowid stands in
+        the place of the first column, which is its alias.
+        """
+        found = carved(self._path, columns)
+        return [(at, *found[at][1:]) for at in sorted(found) if found[at][0] is None]
 
     def _probe(self, sql: str, low: int, high: int, found: dict[int, Raw]) -> None:
         """Read between, by halves where a half cannot be read; a bounded number of them."""
