@@ -84,7 +84,7 @@ class IssuerLimits:
         60, whole(1, 10000, "requests"), "And in an hour.", reloads=True
     )
     pending: int = option(
-        4,
+        32,
         whole(1, 64, "requests"),
         "Requests that may be half received at a time; beyond it the one longest without a piece "
         "is given up.",

@@ -12,13 +12,15 @@ from blelockd.adapters.bluez.defs import DEVICE, PROPERTIES, PROPERTIES_CHANGED
 from blelockd.adapters.bluez.errors import RadioDown
 from blelockd.adapters.bluez.signals import Signal, SignalHandler, SignalRule, changes
 
-MOST_FOLLOWED: Final = 16
+MOST_FOLLOWED: Final = 128
+"""More than come and go while an honest guest asks; the bus allows for 512 rules."""
+
 DISCONNECT_SECONDS: Final = 5.0
 
 
 class Peers:
     """Follows the devices that speak to us, each by its own signals: an adapter that scans has
-    many others. Of `MOST_FOLLOWED` the one that spoke first makes room. `on_gone` hears who left.
+    many others. Of `MOST_FOLLOWED` the one longest silent makes room. `on_gone` hears who left.
     """
 
     def __init__(self, controller: Controller, on_gone: Callable[[str], object]) -> None:
@@ -30,6 +32,7 @@ class Peers:
     def follow(self, device: str) -> None:
         """`device` has spoken: hear when it leaves."""
         if device in self._followed:
+            self._followed.move_to_end(device)
             return
 
         def on_change(signal: Signal) -> None:

@@ -25,7 +25,7 @@ from blelockd.adapters.bluez.gatt_peers import Peers
 from blelockd.adapters.bluez.gatt_writes import WriteQueues
 from blelockd.services.ports import WriteHandler
 
-MOST_READERS: Final = 16
+MOST_READERS: Final = 128
 _ROOT: Final = "/org/blelock/gatt2"
 _SERVICE: Final = _ROOT + "/service0"
 _INFO: Final = _SERVICE + "/characteristic0"

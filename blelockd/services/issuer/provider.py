@@ -31,7 +31,7 @@ class ProviderLimits:
     burst: int = 5
     requests_per_guest_per_minute: int = 6
     requests_per_guest_per_hour: int = 60
-    pending: int = 4
+    pending: int = 32
 
 
 class Provider:

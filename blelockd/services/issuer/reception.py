@@ -29,6 +29,8 @@ from blelockd.services.issuer.provider import ProviderLimits
 from blelockd.services.ports import CharacteristicWrite, Clock, Entropy, LinkDown, V2Peripheral
 from blelockd.services.tally import Counted, Tally
 
+MOST_CHALLENGES: Final = 256
+"""So many who have read INFO may answer: more than connect while an honest guest answers."""
 SEALS_PER_SECOND: Final = 100.0
 SEALS_AT_ONCE: Final = 100
 """So many messages of strangers are looked into: each costs some 0.2 ms, and no RSA. What guests
@@ -62,7 +64,7 @@ class Reception:
         self._tally = tally
         self._clock = clock
         self._entropy = entropy
-        self._challenges = Challenges()
+        self._challenges = Challenges(MOST_CHALLENGES)
         self._limits: ProviderLimits | None = None
         self.limit(limits)
 

@@ -15,6 +15,7 @@ from blelockd.adapters.bluez.controller import Controller
 from blelockd.adapters.bluez.defs import DEVICE, GATT_CHARACTERISTIC
 from blelockd.adapters.bluez.errors import Cause, RadioDown
 from blelockd.adapters.bluez.gatt_endpoints import V2_ENDPOINT
+from blelockd.adapters.bluez.gatt_peers import MOST_FOLLOWED
 from blelockd.adapters.bluez.gatt_server_v2 import V2GattServer
 from blelockd.adapters.bluez.signals import Signal
 from blelockd.services.ports import CharacteristicWrite
@@ -120,13 +121,15 @@ async def test_a_device_is_sent_away(room: Room) -> None:
     await issuer.server.disconnect(issuer.writes[0].device)
 
 
-async def test_of_many_devices_those_that_spoke_first_are_followed_no_more(room: Room) -> None:
+async def test_of_many_devices_those_longest_silent_are_followed_no_more(room: Room) -> None:
     issuer = await V2Issuer.in_room(room)
-    for number in range(40):
+    for number in range(MOST_FOLLOWED + 24):
         issuer.server._peers.follow(f"/org/bluez/hci0/dev_{number}")
+        issuer.server._peers.follow("/org/bluez/hci0/dev_0")
     assert len(issuer.gone) == 24
+    assert "/org/bluez/hci0/dev_0" not in issuer.gone
     await issuer.server.stop()
-    assert len(issuer.gone) == 40
+    assert len(issuer.gone) == MOST_FOLLOWED + 24
 
 
 async def test_the_last_signal_of_a_device_that_made_room_is_no_fault(room: Room) -> None:
