@@ -14,7 +14,7 @@ from blelockd.protocol.v2.wire import u8, u16
 
 LARGEST_MESSAGE_BYTES: Final = 1024
 MOST_FRAMES: Final = 64
-MOST_CONNECTIONS: Final = 4
+MOST_CONNECTIONS: Final = 32
 LONGEST_PAUSE_SECONDS: Final = 2.0
 LONGEST_SECONDS: Final = 5.0
 
