@@ -279,3 +279,7 @@ class Central(Protocol):
     def connect(self, handle: str) -> AbstractAsyncContextManager[Connection]:
         """Connect and subscribe; entering raises LinkDown; leaving disconnects."""
         ...
+
+    def avoid(self, handle: str) -> None:
+        """It was not the issuer: find another first, if another is heard."""
+        ...

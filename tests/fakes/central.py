@@ -109,6 +109,7 @@ class FakeCentral:
         self.peripheral = peripheral
         self.device = device
         self.mtu = mtu
+        self.avoided: list[str] = []
         self.connections = 0
         self.connected = 0
 
@@ -121,6 +122,10 @@ class FakeCentral:
     def connect(self, handle: str) -> AbstractAsyncContextManager[FakeConnection]:
         """Connect and subscribe."""
         return self._connected()
+
+    def avoid(self, handle: str) -> None:
+        """Note it: there is but one."""
+        self.avoided.append(handle)
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[FakeConnection]:

@@ -68,6 +68,9 @@ class PhantomCentral:
         """Connect and subscribe; entering raises LinkDown."""
         return self._connected(handle)
 
+    def avoid(self, handle: str) -> None:
+        """There is no other."""
+
     @asynccontextmanager
     async def _connected(self, handle: str) -> AsyncIterator[PhantomConnection]:
         async with self._air.phantom(self._name) as phantom:

@@ -78,6 +78,9 @@ class Central:
         self._found[handle] = facts["address"]
         return handle
 
+    def avoid(self, handle: str) -> None:
+        """There is no other."""
+
     @asynccontextmanager
     async def connect(self, handle: str) -> AsyncIterator[Connection]:
         with _failing_as_link_down("connect to the issuer"):

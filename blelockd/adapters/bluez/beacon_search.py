@@ -6,6 +6,7 @@ Pure waiting: adverts come in by a callback, the best match goes out.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import Final
 
@@ -25,12 +26,14 @@ class _Match(IntEnum):
 
 
 class BeaconSearch:
-    """What one scan hears, narrowed down to the best match. `failed` are addresses to avoid."""
+    """What one scan hears, narrowed down to the best match. `failed` are addresses to avoid, the
+    latest most.
+    """
 
-    def __init__(self, mark: IssuerMark, failed: frozenset[str]) -> None:
+    def __init__(self, mark: IssuerMark, failed: Sequence[str]) -> None:
         self._mark = mark
         self._failed = failed
-        self._best: tuple[bool, _Match, BLEDevice] | None = None
+        self._best: tuple[int, _Match, BLEDevice] | None = None
         self._found = asyncio.Event()
         self._sure = asyncio.Event()
 
@@ -39,11 +42,12 @@ class BeaconSearch:
         match = self._match(device, advertisement)
         if match is None:
             return
-        has_failed = device.address in self._failed
-        if self._best is None or (has_failed, match) < self._best[:2]:
-            self._best = (has_failed, match, device)
+        failed = self._failed
+        lately = 1 + failed.index(device.address) if device.address in failed else 0
+        if self._best is None or (lately, match) < self._best[:2]:
+            self._best = (lately, match, device)
         self._found.set()
-        if not has_failed and match is not _Match.COMPANY:
+        if not lately and match is not _Match.COMPANY:
             self._sure.set()
 
     async def best(self, timeout_seconds: float) -> BLEDevice | None:

@@ -82,11 +82,11 @@ class GattCentral:
     async def find(self, mark: IssuerMark, timeout_seconds: float) -> str:
         """The address of the issuer whose beacon bears `mark`. Raises RadioDown.
 
-        Of several, the one whose address or name matches; one that could not be connected to
-        lately only if there is no other.
+        Of several, the one whose address or name matches; one that failed lately only if there is
+        no other, and of such the one whose failure is the longest ago.
         """
         controller = await self._controller()
-        search = BeaconSearch(mark, frozenset(self._failed))
+        search = BeaconSearch(mark, tuple(self._failed))
         try:
             device = await self._scan(controller, search, timeout_seconds)
         except Exception as error:
@@ -149,7 +149,7 @@ class GattCentral:
             yield connection
         except Exception:
             if not connection.is_open:
-                self._note_failure(handle)
+                self.avoid(handle)
             raise
         finally:
             watch.cancel()
@@ -177,7 +177,9 @@ class GattCentral:
             raise RadioDown(Cause.NO_SERVICE, "what was found offers no provisioning")
         return found
 
-    def _note_failure(self, handle: str) -> None:
+    def avoid(self, handle: str) -> None:
+        """As ports.Central: what is at that address is not found first again."""
+        self._failed.pop(handle, None)
         self._failed[handle] = None
         while len(self._failed) > MOST_HANDLES:
             self._failed.popitem(last=False)

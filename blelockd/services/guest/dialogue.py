@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -119,7 +119,8 @@ class Issuer:
                 handle = await self._central.find(self._mark, self.limits.scan_seconds)
                 progress(f"connecting to the issuer at {handle}")
                 async with self._central.connect(handle) as connection:
-                    yield Dialogue(connection, self.limits, self._clock)
+                    with self._avoiding_impostors(handle):
+                        yield Dialogue(connection, self.limits, self._clock)
             except Denied as error:
                 reason = "the issuer denies it, and gives no reason to whom it does not know"
                 raise ProvisioningFailed(reason, Obstacle.DENIED) from error
@@ -134,3 +135,18 @@ class Issuer:
             except TimeoutError as error:
                 reason = "the issuer did not answer in time"
                 raise ProvisioningFailed(reason, Obstacle.SILENT) from error
+
+    @contextmanager
+    def _avoiding_impostors(self, handle: str) -> Iterator[None]:
+        """Anybody may bear the issuer's mark, and whoever is loudest is found first: who says
+        nothing that the issuer has signed is not found first again.
+        """
+        try:
+            yield
+        except (Denied, Unauthentic, Malformed, TimeoutError):
+            self._central.avoid(handle)
+            raise
+        except ProvisioningFailed as failed:
+            if failed.obstacle is Obstacle.OTHER_ISSUER:
+                self._central.avoid(handle)
+            raise

@@ -115,6 +115,7 @@ async def test_a_denial_is_believed_when_nothing_better_follows() -> None:
     here.issuer.answers = lambda message: [denied(message)]
     failure = await here.fails()
     assert (failure.obstacle, failure.temporary) == (Obstacle.DENIED, True)
+    assert here.central.avoided == ["issuer"]
     assert failure.trace == here.requests()[-1]
 
 
@@ -156,6 +157,7 @@ async def test_an_impostor_is_named() -> None:
     here = Corridor()
     here.issuer.signing_key = party.OTHER_ISK
     assert (await here.fails()).obstacle is Obstacle.IMPOSTOR
+    assert here.central.avoided == ["issuer"]
 
 
 async def test_a_grant_for_another_lock_is_not_ours() -> None:
@@ -169,6 +171,7 @@ async def test_another_issuer_is_told_nothing() -> None:
     here = Corridor(pinned=IssuerCard(party.OTHER_ISK.public_key, party.IEK_PUBLIC))
     assert (await here.fails()).obstacle is Obstacle.OTHER_ISSUER
     assert here.issuer.heard == []
+    assert here.central.avoided == ["issuer"]
 
 
 async def test_an_issuer_that_has_changed_its_sealing_key_is_told_nothing() -> None:
@@ -191,6 +194,7 @@ async def test_silence_is_told() -> None:
     here.provisioning.limits = ProvisioningLimits(response_seconds=0.3)
     failure = await here.fails()
     assert failure.obstacle is Obstacle.SILENT
+    assert here.central.avoided == ["issuer"]
     assert failure.trace == here.requests()[-1]
 
 
@@ -199,6 +203,7 @@ async def test_what_is_not_info_is_malformed(info: bytes) -> None:
     here = Corridor()
     here.issuer.info = info
     assert (await here.fails()).obstacle is Obstacle.MALFORMED
+    assert here.central.avoided == ["issuer"]
 
 
 @pytest.mark.parametrize("lives_ms", [0, 86_400_000 + 1000])
@@ -227,6 +232,7 @@ async def test_each_refusal_says_what_is_in_the_way(code: RefusalCode) -> None:
     here.issuer.answers = lambda message: [here.issuer.refuse(message, refused)]
     failure = await here.fails()
     assert failure.obstacle.name == code.name
+    assert here.central.avoided == []
     assert failure.retry_seconds == 90
     assert failure.trace == here.requests()[-1]
     final = ("LIFETIME", "REVOKED", "USES_SPENT", "NOT_ALLOWED", "LOCK_UNABLE")
