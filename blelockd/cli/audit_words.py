@@ -25,7 +25,7 @@ _KINDS: Final[Mapping[AuditKind, str]] = {
     AuditKind.GUEST_ENROLLED: "the guest enrolled with its device",
     AuditKind.GUEST_SUSPENDED: "the operator suspended the guest",
     AuditKind.GUEST_RESUMED: "the operator resumed the guest",
-    AuditKind.GUEST_REMOVED: "the operator removed the guest",
+    AuditKind.GUEST_REMOVED: "the guest was removed",
     AuditKind.PERSON_FORGOTTEN: "the operator had the person forgotten",
     AuditKind.REQUEST_DENIED: "a request was denied before the guest was known",
     AuditKind.SESSION_REFUSED: "the issuer refused a session",

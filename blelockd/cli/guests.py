@@ -164,7 +164,7 @@ _SUSPEND: Final = _Change(
     "suspended already",
     lambda store, guest_id, at: store.guests.suspend(guest_id, at),
     "refuse a guest until `guest resume`, and end its sessions",
-    f"Refuse GUEST from now on, until `guest resume`. {_ENDS}",
+    f"Refuse GUEST from now on, until `guest resume`; a person's open invites are withdrawn. {_ENDS}",
 )
 _RESUME: Final = _Change(
     "resume",
@@ -181,8 +181,17 @@ _REMOVE: Final = _Change(
     "removed already",
     _removed,
     "forget a guest, and end its sessions",
-    f"Refuse GUEST for ever: to come back it needs a new invite. {_ENDS}",
+    "Refuse GUEST for ever: to come back it needs a new invite. A person's open invites are "
+    f"withdrawn, of one who is only invited too. {_ENDS}",
 )
+
+
+def _withdrawn(store: Store, person: str) -> bool:
+    """Whether that person had invites that nobody has used: they bring nobody in any more."""
+    number = store.guests.withdraw(person, now())
+    if number:
+        say(f"{person}: {number} open invite{'' if number == 1 else 's'} withdrawn")
+    return number > 0
 
 
 def _changing(role: Role[IssuerConfig], change: _Change) -> Command:
@@ -193,6 +202,9 @@ def _changing(role: Role[IssuerConfig], change: _Change) -> Command:
         config = role.load(arguments)
         with opened(config) as store:
             before = pending_numbers(store)
+            withdrawn = _withdrawn(store, arguments.guest) if change.ends_sessions else False
+            if withdrawn and not store.guests.all(arguments.guest):
+                return Exit.OK
             for guest in guests_meant(store, arguments.guest):
                 changed = change.do(store, guest.guest_id, now())
                 told = change.done if changed else change.before

@@ -65,6 +65,31 @@ def test_a_guest_is_shown_with_all_that_is_known(home: Home) -> None:
     assert "  ended, front: not acknowledged yet" in told
 
 
+@pytest.mark.parametrize("verb", ["suspend", "remove"])
+def test_the_open_invites_of_who_is_suspended_or_removed_are_withdrawn(
+    home: Home, verb: str
+) -> None:
+    home.guest("Ada", "phone")
+    home.run("guest", "invite", "Ada")
+    home.run("guest", "invite", "Bob")
+    status, told = home.run("guest", verb, "Ada")
+    assert status == Exit.OK
+    assert told.startswith("Ada: 1 open invite withdrawn\nAda, phone ")
+    assert home.run("guest", verb, "Bob") == (Exit.OK, "Bob: 1 open invite withdrawn\n")
+    with home.store() as store:
+        assert store.guests.invites(cli_store.now()) == []
+    assert home.run("guest", verb, "Bob")[0] == Exit.DATA
+
+
+def test_who_is_resumed_keeps_an_open_invite(home: Home) -> None:
+    home.guest("Ada", "phone")
+    home.run("guest", "suspend", "Ada")
+    home.run("guest", "invite", "Ada")
+    home.run("guest", "resume", "Ada")
+    with home.store() as store:
+        assert len(store.guests.invites(cli_store.now())) == 1
+
+
 def test_who_is_only_invited_is_shown_so(home: Home) -> None:
     home.run("guest", "invite", "Ada", "--uses", "2")
     _, told = home.run("guest", "show", "Ada")

@@ -65,6 +65,18 @@ class SqliteGuests:
 
         return self._database.write(work)
 
+    def withdraw(self, person: str, now: Instant) -> int:
+        """As GuestRecords.withdraw."""
+
+        def work(connection: sqlite3.Connection) -> int:
+            withdrawn = invites.withdraw(connection, person, now)
+            for _ in range(withdrawn):
+                reason = "withdrawn by the operator"
+                _tell(connection, AuditKind.INVITE_VOIDED, person, now, reason=reason)
+            return withdrawn
+
+        return self._database.write(work)
+
     def enrol(self, invite_id: bytes, key: GuestSigningPublic, label: str, now: Instant) -> Guest:
         """As GuestRecords.enrol."""
 
@@ -78,7 +90,7 @@ class SqliteGuests:
                     raise NotKept("the guest was removed")
                 return known
             if known is not None:
-                _start_afresh(connection, key.guest_id, now)
+                _start_afresh(connection, known, invite.person, now)
             connection.execute(
                 "INSERT OR REPLACE INTO guest (guest_id, key, label, state, enrolled_ms, person,"
                 " permit_id) SELECT ?, ?, ?, ?, ?, person, permit_id FROM invite"
@@ -158,7 +170,14 @@ def remove(connection: sqlite3.Connection, guest_id: GuestId, now: Instant) -> N
     revocations.of_guest(connection, guest_id, "the guest was removed", now)
 
 
-def _start_afresh(connection: sqlite3.Connection, guest_id: GuestId, now: Instant) -> None:
+def _start_afresh(connection: sqlite3.Connection, known: Guest, person: str, now: Instant) -> None:
+    """Let go of what that guest was; raises NotKept if the operator has suspended it."""
+    guest_id = known.guest_id
+    if known.state is GuestState.SUSPENDED:
+        raise NotKept(f"guest {guest_id} is suspended")
+    if known.state is GuestState.ACTIVE and known.person != person:
+        reason = "the device has enrolled for somebody else"
+        _tell(connection, AuditKind.GUEST_REMOVED, known.person, now, guest_id, reason)
     revocations.of_guest(connection, guest_id, "the guest enrolled anew", now)
     revocations.spare_new_sessions(connection, guest_id, now)
     sql = "DELETE FROM openings WHERE guest_id = ? AND rule = ''"

@@ -43,6 +43,15 @@ def unused(connection: sqlite3.Connection, now: Instant) -> list[OpenInvite]:
     return list(_invites(connection, f"{_GOOD} AND used_by IS NULL AND {first}", (now,)))
 
 
+def withdraw(connection: sqlite3.Connection, person: str, now: Instant) -> int:
+    """Erase those of that person that are good and not used; how many there were."""
+    sql = (
+        f"DELETE FROM invite WHERE {_GOOD} AND used_by IS NULL AND person IN"
+        " (SELECT reference FROM person WHERE name = ?)"
+    )
+    return connection.execute(sql, (now, person)).rowcount
+
+
 def count_wrong_try(connection: sqlite3.Connection, invite_id: bytes) -> int:
     """How many tries are left; with none left, the invite is gone."""
     sql = (

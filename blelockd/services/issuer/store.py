@@ -102,10 +102,15 @@ class GuestRecords(Protocol):
         """Count a try that did not prove it; how many are left. None left: it is void."""
         ...
 
+    def withdraw(self, person: str, now: Instant) -> int:
+        """Void the invites of that person that nobody has used; how many there were."""
+        ...
+
     def enrol(self, invite_id: bytes, key: GuestSigningPublic, label: str, now: Instant) -> Guest:
         """The guest, active, and the invite used. A key that had enrolled before starts afresh.
 
-        Raises NotKept if the invite is not good for that key.
+        Raises NotKept if the invite is not good for that key, or its guest is suspended: an invite
+        does what `resume` is for only after a removal.
         """
         ...
 

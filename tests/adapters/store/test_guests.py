@@ -106,6 +106,40 @@ def test_a_guest_that_enrols_anew_loses_what_it_had(house: Household) -> None:
     assert house.store.guests.all(ADA) == []
     (pending,) = house.store.sessions.pending()
     assert pending.revoke == Revoke(a_session(guest).session_id)
+    (gone,) = house.told(AuditKind.GUEST_REMOVED)
+    assert (gone.person, gone.guest_id) == (ADA, guest.guest_id)
+    assert gone.reason == "the device has enrolled for somebody else"
+
+
+def test_an_invite_does_not_bring_back_a_suspended_guest(house: Household) -> None:
+    guest = house.guest()
+    again = secret("again").key()
+    house.store.guests.invite(ADA, [again], GRANT, later(600), NOON)
+    house.store.guests.suspend(guest.guest_id, later(1))
+    with pytest.raises(NotKept, match="suspended"):
+        house.store.guests.enrol(again.invite_id(), guest.key, "", later(2))
+    known = house.store.guests.get(guest.guest_id)
+    assert known is not None
+    assert known.state is GuestState.SUSPENDED
+    house.store.guests.remove(guest.guest_id, later(3))
+    back = house.store.guests.enrol(again.invite_id(), guest.key, "", later(4))
+    assert back.state is GuestState.ACTIVE
+
+
+def test_the_open_invites_of_a_person_are_withdrawn(house: Household) -> None:
+    used, first, second, other = (secret(name).key() for name in ("u", "1st", "2nd", "other"))
+    guests = house.store.guests
+    for person, key in ((ADA, used), (ADA, first), (ADA, second), ("Grace", other)):
+        guests.invite(person, [key], GRANT, later(600), NOON)
+    guest = guests.enrol(used.invite_id(), phone().public_key, "", later(1))
+    assert guests.withdraw(ADA, later(2)) == 2
+    assert guests.withdraw(ADA, later(2)) == 0
+    assert guests.withdraw("Nobody", later(2)) == 0
+    assert [one.person for one in guests.invites(later(2))] == ["Grace"]
+    with pytest.raises(NotKept, match="not good"):
+        guests.enrol(first.invite_id(), phone("another").public_key, "", later(3))
+    assert guests.enrol(used.invite_id(), guest.key, "", later(3)) == guest
+    assert [event.person for event in house.told(AuditKind.INVITE_VOIDED)] == [ADA, ADA]
 
 
 def test_a_suspended_guest_loses_its_sessions_and_can_be_resumed(house: Household) -> None:
