@@ -88,7 +88,7 @@ def who(event: AuditEvent) -> str:
 def details(event: AuditEvent) -> str:
     """Rule, reason and what the lock measured, in short."""
     parts = [event.reason] if event.reason else []
-    if event.rule is not None:
+    if event.rule is not None and event.kind is not AuditKind.SESSION_REVOKED:
         parts.append("by the invite" if event.rule == BY_GRANT else f"by rule {event.rule}")
     if event.door is not None:
         parts += _measured(event.door)

@@ -14,6 +14,7 @@ from blelockd.cli.frame import Command, Group, say
 from blelockd.cli.inviting import invite
 from blelockd.cli.selecting import add_guest_argument, guests_meant
 from blelockd.cli.store import (
+    counted,
     granted,
     not_yet,
     now,
@@ -123,7 +124,7 @@ def _described(store: Store, guest: Guest, calendar: Calendar) -> Iterator[str]:
     yield f"  from its invite: {granted(guest.grant, calendar)}"
     for rule, times in store.guests.openings(guest.person, guest.guest_id).items():
         by = "by its invite" if rule == BY_GRANT else f"by rule {rule}"
-        yield f"  has opened {by}: {times} times"
+        yield f"  has opened {by}: {counted(times)}"
     for session in store.sessions.lives_of(guest.guest_id, now()):
         there = "" if session.delivered else ", not at the lock yet"
         until = shown(session.not_after, calendar)
@@ -164,7 +165,8 @@ _SUSPEND: Final = _Change(
     "suspended already",
     lambda store, guest_id, at: store.guests.suspend(guest_id, at),
     "refuse a guest until `guest resume`, and end its sessions",
-    f"Refuse GUEST from now on, until `guest resume`; a person's open invites are withdrawn. {_ENDS}",
+    "Refuse GUEST from now on, until `guest resume`. A person's open invites are withdrawn. "
+    f"{_ENDS}",
 )
 _RESUME: Final = _Change(
     "resume",

@@ -135,6 +135,11 @@ def pending_numbers(store: Store) -> set[int]:
     return {one.number for one in store.sessions.pending()}
 
 
+def counted(times: int) -> str:
+    """How often, in words."""
+    return "once" if times == 1 else f"{times} times"
+
+
 def short(guest_id: GuestId) -> str:
     """The beginning of a guest's id, enough for people to tell devices apart."""
     return str(guest_id)[:8]

@@ -10,7 +10,7 @@ from blelockd.cli.audit_words import sentence, when, who
 from blelockd.cli.configuration import Role
 from blelockd.cli.exits import Exit, Failure
 from blelockd.cli.frame import Command, say
-from blelockd.cli.store import opened
+from blelockd.cli.store import counted, opened
 from blelockd.config import IssuerConfig
 from blelockd.protocol.ids import SessionId
 from blelockd.services.issuer.audit import AuditEvent, AuditFilter, AuditKind
@@ -81,7 +81,7 @@ def _session(store: Store, event: AuditEvent, calendar: Calendar) -> Iterator[st
     if session is None:
         return
     span = f"from {when(session.not_before, calendar)} until {when(session.not_after, calendar)}"
-    yield f"session of device {session.guest_id}, {span}, opened {session.openings} times"
+    yield f"session of device {session.guest_id}, {span}, opened {counted(session.openings)}"
 
 
 def _enrolment(store: Store, story: list[AuditEvent]) -> list[AuditEvent]:

@@ -108,7 +108,10 @@ class Argv:
         if len(words) > 64:
             raise Unacceptable("at most 64 arguments", found=f"{len(words)} items")
         if words and not words[0].startswith("/"):
-            raise Unacceptable(self.expected, "no shell looks the program up")
+            path = "the program's absolute path at the head of the list"
+            raise Unacceptable(
+                path, "no shell looks the program up", found=show_text(words[0][:80])
+            )
         return tuple(words)
 
     def show(self, value: Iterable[str]) -> str:

@@ -140,7 +140,7 @@ def test_uses_that_are_spent_count(house: Home) -> None:
     with house.store() as store:
         store.locks.greet(BACK, cast.EPOCH, 0, session.not_before)
         store.doors.take(BACK, event, bytes(16), session.not_before)
-    status, told = asked(house, "Eve", "back")
+    status, told = asked(house, "Eve", "back", *TEN)
     assert status == Exit.NO
     assert "what their own invite gave: its uses are spent" in told
 

@@ -151,7 +151,7 @@ def test_why_tells_one_story_from_enrolment_to_strike(lived_in: Home) -> None:
     lines = told.splitlines()
     assert lines[0].startswith("Ada; front; trace ")
     assert lines[1].startswith("session of device ")
-    assert lines[1].endswith("opened 1 times")
+    assert lines[1].endswith("opened once")
     for line, words in zip(
         lines[2:],
         (
