@@ -123,10 +123,17 @@ class Revoking:
         by_lock = {each.lock_id: [p for p in due if p.lock_id == each.lock_id] for each in due}
         async with asyncio.TaskGroup() as group:
             for pendings in by_lock.values():
-                group.create_task(self._send(pendings))
+                group.create_task(self._send_safely(pendings))
+
+    async def _send_safely(self, pendings: list[PendingRevocation]) -> None:
+        """A store that fails is told, and no reason not to try again."""
+        try:
+            await self._send(pendings)
+        except StoreFailed as error:
+            self._trouble.tell(error)
 
     async def _send(self, pendings: list[PendingRevocation]) -> None:
-        """To one lock, the oldest first. If it is out of reach, later."""
+        """To one lock, the oldest first. If it is out of reach, later. Raises StoreFailed."""
         lock = await asyncio.to_thread(self._locks.get, pendings[0].lock_id)
         for pending in pendings:
             attempt = self._attempts[pending.number]

@@ -6,7 +6,7 @@ import asyncio
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -77,6 +77,31 @@ async def test_no_session_is_granted_that_is_not_kept_and_the_next_one_is(
         assert carried.session.lock_id == lock.keys.lock_id
         assert premises.audited(AuditKind.SESSION_GRANTED) == 1
         assert state_of(premises) == PartState.UP
+
+
+async def test_a_revocation_outlives_a_store_that_takes_nothing(
+    premises: Premises, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An issuer that has just started must write before it can number an envelope."""
+    monkeypatch.setattr("blelockd.adapters.store.database._LOCKED_SECONDS", 0.01)
+    lock, guest = premises.lock(), premises.enrolled()
+    async with premises.running(lock):
+        await premises.ask()
+        premises.broker.withholds = True
+        premises.operator.guests.suspend(guest.guest_id, premises.clock.now())
+    premises.store.close()
+    premises.open_office()
+    premises.broker.withholds = False
+    with ExitStack() as fault:
+        fault.enter_context(held(premises))
+        async with premises.running():
+            await premises.time.pass_(3)
+            assert premises.journal.of(EventKind.STORE_FAILED)
+            assert lock.sessions
+            fault.close()
+            await premises.time.pass_(10)
+            assert not lock.sessions
+            assert premises.operator.sessions.pending() == []
 
 
 async def test_a_damaged_store_is_named_and_left_until_a_backup_is_in_its_place(
