@@ -11,6 +11,7 @@ import asyncio
 from collections import OrderedDict
 from enum import Enum, auto
 
+from blelockd.protocol.ids import SessionId
 from blelockd.protocol.verifier import Admit
 from blelockd.services.events import Event, EventKind, Severity, of_session
 from blelockd.services.lock.ledger import Ledger
@@ -71,6 +72,11 @@ class Door:
         self._waiting.append(admit)
         self._wake.set()
         return Presented.RELEASES
+
+    def has_let_in(self, session_id: SessionId, address: str) -> bool:
+        """Whether whoever shows that session from that address was let in and is still there."""
+        self._forget_the_absent(self._clock.monotonic_seconds())
+        return session_id.raw in self._last_seen or address in self._last_seen
 
     def use(self, strike: Strike) -> None:
         """Drive `strike` from the next release on."""

@@ -164,6 +164,16 @@ async def test_a_token_that_came_too_early_opens_when_its_slot_begins() -> None:
     assert here.lock.admission.look_again(10) == 0
 
 
+async def test_of_a_guest_who_was_let_in_and_stays_no_early_token_is_told() -> None:
+    here = Listening()
+    here.hears(here.token())
+    here.hears(here.token(slots_later=1))
+    assert here.lock.journal.kinds() == [EventKind.UNLOCK]
+    here.time.jump(SLOT_MS / 1000)
+    assert here.lock.admission.look_again(10) == 1
+    assert here.counted(Counted.STILL_PRESENT) == 2
+
+
 async def test_an_early_token_is_judged_once_more_by_all_the_rules() -> None:
     here = Listening(sessions=2)
     here.hears(here.token(0, slots_later=1))
