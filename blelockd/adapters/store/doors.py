@@ -142,17 +142,17 @@ class _Counter:
     def _count_use(self, event: DoorEvent) -> tuple[GuestId | None, str | None, str | None]:
         """Whose session it is, None for one that is not this lock's or not known."""
         sql = (
-            "SELECT guest_id, person, name, rule FROM session LEFT JOIN person ON"
+            "SELECT guest_id, person, name, rule, openings FROM session LEFT JOIN person ON"
             " person = reference WHERE session_id = ? AND lock_id = ?"
         )
         session = event.session_id.raw
         row = self._connection.execute(sql, (session, str(self._lock_id))).fetchone()
         if row is None:
             return None, None, None
-        guest_id, who, name, rule = row
-        use = _USE.get(event.kind, 0)
+        guest_id, who, name, rule, openings = row
+        use = max(_USE.get(event.kind, 0), -openings)  # only what this session has used
         if use:
-            sql = "UPDATE session SET openings = max(0, openings + ?) WHERE session_id = ?"
+            sql = "UPDATE session SET openings = openings + ? WHERE session_id = ?"
             self._connection.execute(sql, (use, session))
         if use and who is not None:
             sql = (

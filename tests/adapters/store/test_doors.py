@@ -43,6 +43,20 @@ def test_a_failed_strike_takes_the_use_back(house: Household) -> None:
     assert house.store.sessions.live(DOOR, NOON) == [session]
 
 
+def test_a_strike_that_failed_takes_back_no_use_of_another_session(house: Household) -> None:
+    """Nor may a lock in wrong hands give uses back that were spent at other doors."""
+    guest = house.guest()
+    house.opened(a_session(guest, 1), "family")
+    house.opened(a_session(guest, 2), "family")
+    house.tell(DOOR, said(1, session=1), NOON)
+    for counter in (2, 3):
+        house.tell(DOOR, said(counter, EventType.STRIKE_FAILED, session=2), NOON)
+    assert house.store.guests.openings(ADA) == {"family": 1}
+    for counter in (4, 5):
+        house.tell(DOOR, said(counter, EventType.STRIKE_FAILED, session=1), NOON)
+    assert house.store.guests.openings(ADA) == {"family": 0}
+
+
 def test_a_session_is_synced_with_the_uses_that_are_left_and_not_without(house: Household) -> None:
     session = house.opened(a_session(house.guest(), max_uses=2))
     house.tell(DOOR, said(1), NOON)
