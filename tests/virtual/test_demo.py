@@ -109,7 +109,7 @@ async def test_what_is_printed_to_be_typed_does_what_it_says(place: Path) -> Non
             unlocking = asyncio.create_task(typed(output, "DBUS_SYSTEM_BUS_ADDRESS=.* unlock "))
             received = await play.told(lock, "session-received", "the session")
             await play.opens(received.fields["session"], "the door to open for what was typed")
-            assert "acknowledged" in await typed(output, ".* guest suspend Bob")
+            assert "suspended" in await typed(output, ".* guest suspend Bob")
             assert "may not open" in await typed(output, "DBUS_SYSTEM_BUS_ADDRESS=.* unlock ")
             assert "guest-suspended" in await typed(output, ".* audit ")
             os.close(hand)
