@@ -64,9 +64,9 @@ def swept(effort: Effort) -> Outcome:
     cases = wrong = 0
     for window in windows(effort):
         slot_ms = window[0]
-        noon_ms = NOON - NOON % slot_ms
+        begins_ms = NOON + -NOON % slot_ms  # the session begins shortly before noon
         for phase_ms, skew_ms in itertools.product(phases(slot_ms, effort), SKEWS_MS):
-            heard_ms = noon_ms + phase_ms
+            heard_ms = begins_ms + phase_ms
             token_ms = heard_ms + skew_ms
             cases += 1
             wrong += opens(window, token_ms, heard_ms) is not is_allowed(window, token_ms, heard_ms)
