@@ -24,7 +24,6 @@ Scenario = Callable[[Town, Steps], Awaitable[None]]
 SCENARIOS: Final[dict[str, Scenario]] = {
     "phone": opening.phones_open,
     "guest": opening.guest_opens,
-    "version-1": opening.version_1,
     "bluetoothd": outages.bluetoothd_dies,
     "adapter": outages.adapters_are_pulled_out,
     "watchdog": outages.daemons_hang,
@@ -34,6 +33,7 @@ SCENARIOS: Final[dict[str, Scenario]] = {
     "reboot": upkeep.reboots,
     "power": power.is_cut,
     "upgrade": upkeep.upgrades,
+    "version-1": opening.version_1,
     "purge": upkeep.purges,
     "autopkgtest": autopkgtests.are_run,
 }
