@@ -23,7 +23,7 @@ from blelockd.virtual.wire import (
 )
 
 _LONG_BYTES: Final = 251  # what one packet of the radio carries
-_LONG_SECONDS: Final = 0.002
+_LONG_SECONDS: Final = 0.0005
 REQUEST_SECONDS: Final = 30.0  # Core specification 5.4, volume 3, part F, 3.3.3
 
 
