@@ -28,8 +28,9 @@ examples:
   make floods ARGS='--only air'             one of them
   make floods ARGS='--quick --json out.json'  small and rough, and a file for programs
 
-A bound that is broken is marked MISSED, and the exit status is 1. docs/threat-model.md has what
-was measured last, and on what.
+BLELOCK_FAULT_ROUNDS is how often each fault is played (100), BLELOCK_FAULTS a word in the names of
+those that are. A bound that is broken is marked MISSED, and the exit status is 1.
+docs/threat-model.md has what was measured last, and on what.
 """
 
 

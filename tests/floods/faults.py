@@ -94,6 +94,7 @@ Fault = Callable[[Site], Awaitable[None]]
 async def measure(effort: Effort, tell: Tell) -> Findings:
     """See the module."""
     rounds = int(os.environ.get("BLELOCK_FAULT_ROUNDS", effort.pick(ROUNDS, 1)))
+    only = os.environ.get("BLELOCK_FAULTS", "")
     came = []
     with SmallDisk() as disk:
         changes: dict[str, Any] = {
@@ -105,7 +106,7 @@ async def measure(effort: Effort, tell: Tell) -> Findings:
             site = Site(house, disk)
             await site.guest.opens()
             for name, fault in FAULTS.items():
-                if name not in _OF_MOUNTS or disk.is_mounted:
+                if only in name and (name not in _OF_MOUNTS or disk.is_mounted):
                     came.append(await _rounds(site, name, fault, rounds, tell))
     rows = tuple(each.row() for each in came)
     targets = tuple(target for each in came for target in each.targets())
