@@ -134,7 +134,8 @@ async def _rounds(site: Site, name: str, fault: Fault, rounds: int, tell: Tell) 
     came.openings = len(openings) - before
     came.unearned = len([one for one in openings if one[0] not in site.guest.had])
     came.unearned += len(openings) - len(set(openings))
-    came.lost = len(site.acknowledged - kept) + len(set(openings) - opened)
+    came.lost = len(site.acknowledged - kept) + len(set(openings[before:]) - opened)
+    site.acknowledged = kept
     restored = [e for e in house.issuer.events[since:] if e.kind == "store-restored"]
     came.restored = len(restored)
     return came
