@@ -19,6 +19,7 @@ from typing import Any, Final
 
 PATIENCE: Final = 4.0
 """How many times the time that is given here may pass: on a quiet machine none of it is needed."""
+FIRST_WORD_SECONDS: Final = 15.0
 BOOT_SECONDS: Final = 100.0
 ANSWER_SECONDS: Final = 10.0
 STREAM_BYTES: Final = 16_000_000
@@ -83,6 +84,7 @@ class Machine:
         """
         await self._start()
         try:
+            await self._wait_first_word()
             await self.wait_up()
         except CommandFailed as hung:
             print(f"{hung}\n{self.name} is started once more", flush=True)
@@ -92,10 +94,19 @@ class Machine:
 
     async def _start(self) -> None:
         self._up.clear()
+        (self._scratch / "console").unlink(missing_ok=True)
         with (self._scratch / "qemu.log").open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *self._command(), stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log
             )
+
+    async def _wait_first_word(self) -> None:
+        console = self._scratch / "console"
+        for _ in range(round(FIRST_WORD_SECONDS * PATIENCE)):
+            if console.exists() and console.stat().st_size:
+                return
+            await asyncio.sleep(1)
+        raise CommandFailed(f"{self.name} does not say a word")
 
     async def wait_up(self) -> None:
         """Return when the machine, which is booting, takes commands."""
