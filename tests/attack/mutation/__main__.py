@@ -31,6 +31,7 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "blelockd/services/issuer/reception.py": (
         "tests/services/issuer/test_reception.py",
         "tests/services/issuer/test_reception_limits.py",
+        "tests/services/issuer/test_enrolling.py",
     ),
     "blelockd/services/lock/correspondence.py": ("tests/services/lock/test_correspondence.py",),
     "blelockd/services/lock/holdings.py": ("tests/services/lock/test_holdings.py",),

@@ -147,3 +147,28 @@ async def test_denials_come_on_a_grid_of_50_ms(
         passed_ms = here.time.elapsed_ms - began_ms
         assert passed_ms % 50 <= 1
         assert busy_ms < passed_ms <= busy_ms + 51
+
+
+async def test_who_leaves_in_the_middle_of_a_message_may_begin_anew(here: Premises) -> None:
+    lock = ready(here)
+    async with here.running(lock):
+        device = Device(here)
+        await device.write(frames(device.req(), 100)[0])
+        here.office.reception.forget(device.name)
+        assert await device.says(device.req()) is not None
+        assert len(lock.sessions) == 1
+        assert not here.peripheral.sent_away
+
+
+async def test_limits_that_are_the_same_give_up_no_message(here: Premises) -> None:
+    lock = ready(here)
+    async with here.running(lock):
+        device = Device(here)
+        first, *rest = frames(device.req(), 100)
+        await device.write(first)
+        here.office.reception.limit(replace(here.rules.limits))
+        for frame in rest:
+            saying = asyncio.ensure_future(device.write(frame))
+            await here.time.pass_(0.06)
+            await saying
+        assert len(lock.sessions) == 1
