@@ -33,7 +33,11 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         "tests/services/issuer/test_reception_limits.py",
         "tests/services/issuer/test_enrolling.py",
     ),
-    "blelockd/services/lock/correspondence.py": ("tests/services/lock/test_correspondence.py",),
+    "blelockd/services/lock/correspondence.py": (
+        "tests/services/lock/test_correspondence.py",
+        "tests/services/lock/test_event_log.py",
+        "tests/services/lock/test_holdings.py",
+    ),
     "blelockd/services/lock/holdings.py": ("tests/services/lock/test_holdings.py",),
     "blelockd/services/lock/intake.py": (
         "tests/services/lock/test_intake.py",
