@@ -21,16 +21,15 @@ _INTEGER_BYTES: Final = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}
 Value = int | float | bytes | str | None
 
 
-def carved(path: Path, columns: int) -> dict[int, tuple[Value, ...]]:
-    """The rows of so many columns in the file at `path` and in the log beside it, by their rowid.
-
-    Of a row that is found twice the one in the log counts.
+def carved(path: Path, columns: int) -> list[tuple[Value, ...]]:
+    """The rows of so many columns in the file at `path`, and then in the log beside it: of a row
+    that is found twice the last counts. A rowid stands in place of the column that is its alias.
     """
-    found: dict[int, tuple[Value, ...]] = {}
+    found: list[tuple[Value, ...]] = []
     for page in (*_pages(path), *_logged_pages(path.with_name(f"{path.name}-wal"))):
         for rowid, row in _rows(page):
             if len(row) == columns:
-                found[rowid] = row
+                found.append(row if row[0] is not None else (rowid, *row[1:]))
     return found
 
 

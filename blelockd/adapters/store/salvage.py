@@ -38,6 +38,8 @@ _SESSION: Final = (
     *("terms", "rule", "openings", "delivered_ms", "revoked_ms"),
 )
 _GUEST: Final = ("guest_id", "person", "key", "label", "state", "permit_id", "enrolled_ms")
+_WHOLE_ROWS: Final = ("person", "lock", "permit", "guest")
+"""Tables all of whose columns are asked for, in their order."""
 _LOCK: Final = ("lock_id", "card", "added_ms", "removed_ms", "epoch", "next_seq")
 _STATES: Final = {
     AuditKind.GUEST_ENROLLED: GuestState.ACTIVE,
@@ -90,7 +92,8 @@ class Salvage:
         rows, are_all = self._wreck.rows("audit", _AUDIT)
         found = {row[0]: row for row in rows if type(row[0]) is int}
         if not are_all:
-            found = {row[0]: row for row in self._wreck.carved(len(_AUDIT))} | found
+            more = self._wreck.carved(len(_AUDIT))
+            found = {row[0]: row for row in more if type(row[0]) is int} | found
         return [(_event(found[at]), found[at]) for at in sorted(found)], are_all
 
     def _base(self, first: int) -> Head:
@@ -129,10 +132,13 @@ class Salvage:
         self._each("person", ("reference", "salt", "name"), self._person)
         self.locks = self._each("lock", _LOCK, self._lock)
         self._each("retired_epoch", ("lock_id", "epoch"), self._retired_epoch)
-        rows, _ = self._wreck.rows("permit", ("permit_id", *permits.COLUMNS.split(", ")))
-        self._permits = {row[0]: row[1:] for row in rows}
+        rows, _ = self._rows("permit", ("permit_id", *permits.COLUMNS.split(", ")))
+        # an invite has as many columns, but no text or NULL in that place
+        self._permits = {row[0]: row[1:] for row in rows if isinstance(row[1], str | None)}
         self._taken: set[bytes] = set()
         self.guests = self._each("guest", _GUEST, self._guest)
+        if not self._rows("guest", _GUEST)[1]:
+            self._taken.clear()  # an old row may have been found: the audit counts
         self._each("openings", ("person", "guest_id", "rule", "openings"), self._openings)
         self._each("session", _SESSION, self._session)
         if self.audit_is_whole or self.head.event_id == 0:
@@ -143,11 +149,18 @@ class Salvage:
     def _each(self, table: str, columns: tuple[str, ...], take: Callable[[Raw], None]) -> int:
         """How many rows of that table were fit to be taken."""
         taken = 0
-        for row in self._wreck.rows(table, columns)[0]:
+        for row in self._rows(table, columns)[0]:
             with suppress(*_UNFIT):
                 take(row)
                 taken += 1
         return taken
+
+    def _rows(self, table: str, columns: tuple[str, ...]) -> tuple[list[Raw], bool]:
+        """What can be read, and where that is not all, what looks like a row of it before that."""
+        rows, are_all = self._wreck.rows(table, columns)
+        if are_all or table not in _WHOLE_ROWS:
+            return rows, are_all
+        return [*self._wreck.carved(len(columns)), *rows], False
 
     def _person(self, row: Raw) -> None:
         reference, salt, name = row

@@ -51,11 +51,8 @@ class Wreck:
         return [found[at] for at in sorted(found)], False
 
     def carved(self, columns: int) -> list[Raw]:
-        """Rows of so many columns, of whatever table, found without its tree: the rowid stands in
-        the place of the first column, which is its alias.
-        """
-        found = carved(self._path, columns)
-        return [(at, *found[at][1:]) for at in sorted(found) if found[at][0] is None]
+        """Rows of so many columns, of whatever table, found without its tree; the newest last."""
+        return list(carved(self._path, columns))
 
     def _probe(self, sql: str, low: int, high: int, found: dict[int, Raw]) -> None:
         """Read between, by halves where a half cannot be read; a bounded number of them."""

@@ -27,6 +27,7 @@ _AGAIN_SECONDS: Final = 60.0
 _SHARE: Final = 50
 """Of the time, copying takes one part in so many; a twentieth where members have changed."""
 _SHARE_OF_MEMBERS: Final = 20
+_MEMBERS_SECONDS: Final = 5.0
 
 
 class SafeRecords(Protocol):
@@ -113,7 +114,7 @@ class Safekeeping:
                 anything, members = await asyncio.to_thread(self._records.news, copied)
                 rest = max(COPY_SECONDS, _SHARE * took_seconds)
                 if members:
-                    rest = _SHARE_OF_MEMBERS * took_seconds
+                    rest = min(_SHARE_OF_MEMBERS * took_seconds, _MEMBERS_SECONDS)
                 if anything and began - at_seconds >= rest:
                     copied = await asyncio.to_thread(self._records.keep_copy)
                     at_seconds = self._clock.monotonic_seconds()

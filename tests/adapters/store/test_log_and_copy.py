@@ -18,6 +18,7 @@ def test_no_page_of_the_file_is_needed_for_what_came_after_the_copy(house: House
     house.store.keep_copy()
     for number in range(301, 321):
         house.tell(DOOR, said(number, session=1), NOON)
+    house.guest("Bo", "bo's phone")
     kept = len(house.told())
     pages = house.store.path.stat().st_size // PAGE
     assert pages > 30
@@ -30,6 +31,7 @@ def test_no_page_of_the_file_is_needed_for_what_came_after_the_copy(house: House
         store = Store(wreck)
         assert store.recover(ISSUER, later(10)).event_id == kept
         store.audit.verify(ISSUER)
+        assert [guest.person for guest in store.guests.all()] == ["Ada", "Bo"]
         store.close()
 
 
