@@ -136,7 +136,8 @@ class Revoking:
         """To one lock, the oldest first. If it is out of reach, later. Raises StoreFailed."""
         lock = await asyncio.to_thread(self._locks.get, pendings[0].lock_id)
         for pending in pendings:
-            attempt = self._attempts[pending.number]
+            # the broker may have come back meanwhile, and `hurry` have cleared it
+            attempt = self._attempts.setdefault(pending.number, _Attempt())
             delay = attempt.backoff.next_seconds()
             attempt.due_seconds = self._clock.monotonic_seconds() + delay
             if lock is None:
