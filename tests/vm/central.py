@@ -18,6 +18,7 @@ MTU: Final = 517
 _ATT_HEADER_BYTES: Final = 3
 _LARGEST_WRITE_BYTES: Final = 508  # docs/protocol.md, "Chunks"
 _CONNECT_SECONDS: Final = 20.0
+_DISCONNECT_SECONDS: Final = 5.0  # bumble waits for ever for the end of a link whose peer is gone
 
 
 async def first(device: Any, matches: Any) -> dict[str, Any]:
@@ -91,7 +92,8 @@ class Central:
             yield connection
         finally:
             with suppress(LinkDown), _failing_as_link_down("disconnect"):
-                await link.disconnect()
+                async with asyncio.timeout(_DISCONNECT_SECONDS):
+                    await link.disconnect()
 
 
 async def _subscribed(link: Any, endpoint: Endpoint) -> _Connection:
