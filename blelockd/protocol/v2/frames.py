@@ -7,7 +7,8 @@ offset in every other. A v1 message begins with 0x7B, so neither is taken for th
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Self
 
 from blelockd.protocol.errors import Malformed
 from blelockd.protocol.v2.wire import u8, u16
@@ -24,24 +25,29 @@ _END: Final = 0x02
 _HEADER_BYTES: Final = 4
 
 
-def is_frame(raw: bytes) -> bool:
-    """Whether this is v2's rather than v1's."""
-    return raw[:1] >= bytes([_FRAME])
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One frame. `place` is the message's length in the first, else the offset of `payload`."""
 
+    starts: bool
+    ends: bool
+    seq: int
+    place: int
+    payload: bytes
 
-def starts(frame: bytes) -> bool:
-    """Whether a message begins with it."""
-    return is_frame(frame) and bool(frame[0] & _START)
-
-
-def ends(frame: bytes) -> bool:
-    """Whether a message ends with it."""
-    return is_frame(frame) and bool(frame[0] & _END)
-
-
-def number(frame: bytes) -> int | None:
-    """Its place in the message, from 0 on; None if it is no frame."""
-    return frame[1] if is_frame(frame) and len(frame) > _HEADER_BYTES else None
+    @classmethod
+    def decode(cls, raw: bytes) -> Self:
+        """Raises Malformed."""
+        if len(raw) <= _HEADER_BYTES:
+            raise Malformed("a frame has a header and at least one byte")
+        flags, seq, place = raw[0], raw[1], int.from_bytes(raw[2:4], "big")
+        if flags & ~(_START | _END) != _FRAME:
+            raise Malformed("not a frame of version 2")
+        if seq >= MOST_FRAMES or bool(flags & _START) is not (seq == 0):
+            raise Malformed("a frame is out of order")
+        if flags & _START and not 1 <= place <= LARGEST_MESSAGE_BYTES:
+            raise Malformed(f"a message has 1 to {LARGEST_MESSAGE_BYTES} bytes")
+        return cls(bool(flags & _START), bool(flags & _END), seq, place, raw[_HEADER_BYTES:])
 
 
 def frames(message: bytes, largest_frame_bytes: int) -> list[bytes]:
@@ -74,16 +80,12 @@ class _Partial:
 class Reassembler:
     """Messages from frames, one in the making for each connection.
 
-    Of `most_connections` the one longest without a frame makes room. `begin_anew` is for the
-    guest, who may hear another's answer first (BlueZ before 5.80): there a START inside a message
-    begins the next. `dropped` counts the messages given up.
+    Of `most_connections` the one longest without a frame makes room. `dropped` counts the messages
+    given up. What a guest hears comes in another way: see answer_frames.
     """
 
-    def __init__(
-        self, most_connections: int = MOST_CONNECTIONS, *, begin_anew: bool = False
-    ) -> None:
+    def __init__(self, most_connections: int = MOST_CONNECTIONS) -> None:
         self._most = most_connections
-        self._begin_anew = begin_anew
         self._partials: OrderedDict[str, _Partial] = OrderedDict()
         self.dropped = 0
 
@@ -120,37 +122,28 @@ class Reassembler:
             self.forget(connection)
         return late
 
-    def _take(self, connection: str, frame: bytes, now_seconds: float) -> bytes | None:
-        if len(frame) <= _HEADER_BYTES:
-            raise Malformed("a frame has a header and at least one byte")
-        flags, seq = frame[0], frame[1]
-        number, payload = int.from_bytes(frame[2:4], "big"), frame[_HEADER_BYTES:]
-        if flags & ~(_START | _END) != _FRAME:
-            raise Malformed("not a frame of version 2")
-        if flags & _START:
-            partial = self._begin(connection, number, now_seconds)
+    def _take(self, connection: str, raw: bytes, now_seconds: float) -> bytes | None:
+        frame = Frame.decode(raw)
+        if frame.starts:
+            partial = self._begin(connection, frame.place, now_seconds)
         else:
-            partial = self._go_on(connection, number, now_seconds)
-        if seq != partial.frames or seq >= MOST_FRAMES:
+            partial = self._go_on(connection, frame.place, now_seconds)
+        if frame.seq != partial.frames:
             raise Malformed("a frame is out of order")
         partial.frames += 1
-        partial.raw += payload
+        partial.raw += frame.payload
         if len(partial.raw) > partial.total:
             raise Malformed("the message is longer than it said")
-        if bool(flags & _END) is not (len(partial.raw) == partial.total):
+        if frame.ends is not (len(partial.raw) == partial.total):
             raise Malformed("the message does not end where it said")
-        if not flags & _END:
+        if not frame.ends:
             return None
         del self._partials[connection]
         return partial.raw
 
     def _begin(self, connection: str, total: int, now_seconds: float) -> _Partial:
         if connection in self._partials:
-            if not self._begin_anew:
-                raise Malformed("a message begins inside another")
-            self.forget(connection)
-        if not 1 <= total <= LARGEST_MESSAGE_BYTES:
-            raise Malformed(f"a message has 1 to {LARGEST_MESSAGE_BYTES} bytes")
+            raise Malformed("a message begins inside another")
         if len(self._partials) >= self._most:
             self._partials.popitem(last=False)
             self.dropped += 1

@@ -15,8 +15,8 @@ from typing import Generic, TypeVar
 
 from blelockd.protocol.errors import Malformed, Unauthentic
 from blelockd.protocol.instants import MS_PER_SECOND
-from blelockd.protocol.v2.frame_order import FrameOrder
-from blelockd.protocol.v2.frames import Reassembler, frames
+from blelockd.protocol.v2.answer_frames import AnswerFrames
+from blelockd.protocol.v2.frames import frames
 from blelockd.protocol.v2.headers import Denied, NotForUs
 from blelockd.protocol.v2.info import Info
 from blelockd.services.guest.provisioning import (
@@ -66,7 +66,7 @@ class Dialogue:
         return await self._answer(asked_ms, read)
 
     async def _answer(self, asked_ms: int, read: Callable[[bytes], T]) -> Answered[T]:
-        order, reassembler = FrameOrder(), Reassembler(1, begin_anew=True)
+        heard = AnswerFrames()
         objection: Denied | Malformed | Unauthentic | None = None
         now_seconds = asyncio.get_running_loop().time
         until = now_seconds() + self._limits.response_seconds
@@ -74,21 +74,25 @@ class Dialogue:
             async with asyncio.timeout_at(until) as limit:
                 while True:
                     frame = await self._connection.receive()
-                    if not len(reassembler):
-                        answered_ms = math.ceil(self._monotonic_ms())
-                    now = self._clock.monotonic_seconds()
                     try:
-                        for each in order.put(frame, now):
-                            message = reassembler.feed("", each, now)
-                            if message is not None:
-                                return Answered(read(message), asked_ms, answered_ms)
-                    except NotForUs:
-                        continue
-                    except Denied as denied:
-                        objection = denied
-                        limit.reschedule(min(until, now_seconds() + self._limits.patience_seconds))
-                    except (Malformed, Unauthentic) as error:
+                        completed = heard.put(frame, self._clock.monotonic_seconds())
+                    except Malformed as error:
                         objection = objection or error
+                        continue
+                    for complete in completed:
+                        try:
+                            said = read(complete.message)
+                        except NotForUs:
+                            continue
+                        except Denied as denied:
+                            objection = denied
+                            patience = now_seconds() + self._limits.patience_seconds
+                            limit.reschedule(min(until, patience))
+                        except (Malformed, Unauthentic) as error:
+                            objection = objection or error
+                        else:
+                            answered_ms = math.ceil(complete.since_seconds * MS_PER_SECOND)
+                            return Answered(said, asked_ms, answered_ms)
         except (LinkDown, TimeoutError):
             if objection is None:
                 raise

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 
+import pytest
+
 from blelockd.adapters.store import Store
 from tests.adapters.store.damaging import ISSUER, PAGE, lived_in
 from tests.adapters.store.household import Household, later, said
@@ -12,6 +14,7 @@ from tests.fakes.clock import NOON
 from tests.fakes.enrolled import DOOR
 
 
+@pytest.mark.timeout(300)  # some forty stores are rebuilt
 def test_no_page_of_the_file_is_needed_for_what_came_after_the_copy(house: Household) -> None:
     """Killed, and then each page damaged in turn, and all of them: no event is lost."""
     lived_in(house, 300)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from blelockd.protocol.v1.envelope import Envelope as V1Envelope
 from blelockd.protocol.v1.request import Request as V1Request
 from blelockd.protocol.v2 import answer, down, enrolled
 from blelockd.protocol.v2.answer import Granted, Refused
+from blelockd.protocol.v2.answer_frames import MOST_FITTING, MOST_KEPT, AnswerFrames
 from blelockd.protocol.v2.down import DownType
 from blelockd.protocol.v2.enroll import Enrolment, SealedEnrolment
 from blelockd.protocol.v2.envelope import Envelope
@@ -53,20 +55,22 @@ def _same_again(decode: Callable[[bytes], Any]) -> Callable[[bytes], object]:
 
 def frames(raw: bytes) -> bool:
     """`length u8 | connection u8 | frame`, again and again, at both sides of a connection."""
-    issuer, guest = Reassembler(), Reassembler(begin_anew=True)
+    issuer, guest = Reassembler(), AnswerFrames()
     took, at, seconds = False, 0, 0.0
     while at + 2 <= len(raw):
         size, connection = raw[at], raw[at + 1]
         frame = raw[at + 2 : at + 2 + size]
         at, seconds = at + 2 + size, seconds + (connection >> 3) / 8
-        for side in (issuer, guest):
-            try:
-                message = side.feed(str(connection & 7), frame, seconds)
-            except Malformed:
-                continue
-            took = took or message is not None
-            assert message is None or 1 <= len(message) <= 1024
-            assert len(side) <= MOST_CONNECTIONS
+        messages = []
+        with suppress(Malformed):
+            messages += [issuer.feed(str(connection & 7), frame, seconds)]
+        with suppress(Malformed):
+            messages += [complete.message for complete in guest.put(frame, seconds)]
+        took = took or any(messages)
+        assert all(message is None or 1 <= len(message) <= 1024 for message in messages)
+        assert len(messages) <= 1 + MOST_FITTING
+        assert len(issuer) <= MOST_CONNECTIONS
+        assert len(guest) <= MOST_KEPT
     return took
 
 

@@ -1,0 +1,89 @@
+"""Whatever overtakes what, and whoever else is answered meanwhile, the answer comes together."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from blelockd.protocol.errors import Malformed
+from blelockd.protocol.v2.answer_frames import MOST_FITTING, MOST_KEPT, AnswerFrames, Complete
+from blelockd.protocol.v2.frames import LONGEST_SECONDS, frames
+
+MINE, THEIRS = bytes(range(100)), bytes(range(100, 200))
+FRAMES = frames(MINE, 24)
+
+
+def heard(parts: list[bytes], answer: AnswerFrames | None = None, now: float = 0.0) -> list[bytes]:
+    """The messages that these notifications complete."""
+    answer = AnswerFrames() if answer is None else answer
+    return [complete.message for part in parts for complete in answer.put(part, now)]
+
+
+@given(st.permutations(FRAMES))
+def test_whatever_overtakes_what_the_message_comes_together_once(parts: list[bytes]) -> None:
+    assert heard(parts) == [MINE]
+
+
+@given(st.permutations([*frames(MINE, 60), *frames(THEIRS, 60)]))
+def test_two_answers_of_the_same_shape_come_together_each_whatever_the_order(
+    parts: list[bytes],
+) -> None:
+    assert {MINE, THEIRS} <= set(heard(parts))
+
+
+def test_over_one_channel_what_fits_first_is_the_message() -> None:
+    answer = AnswerFrames()
+    small = frames(MINE, 8), frames(THEIRS, 8)
+    assert heard(small[0], answer) == [MINE]
+    heard(small[1][:-1], answer)
+    assert heard(small[1][-1:], answer)[0] == THEIRS
+
+
+def test_an_answer_came_when_its_first_frame_did() -> None:
+    answer, (first, last) = AnswerFrames(), frames(MINE, 60)
+    assert answer.put(last, 1.0) == []
+    assert answer.put(first, 2.5) == [Complete(MINE, 1.0)]
+
+
+def test_the_end_of_an_answer_that_was_over_long_ago_is_not_put_into_the_next() -> None:
+    answer = AnswerFrames()
+    assert heard([frames(bytes(100), 24)[1]], answer) == []
+    assert heard(FRAMES, answer, LONGEST_SECONDS + 0.1) == [MINE]
+    assert len(answer) == len(FRAMES)
+
+
+def test_a_message_is_as_long_as_it_said_and_ends_where_it_said() -> None:
+    first, last = frames(MINE, 60)
+    assert heard([first, last[:-1]]) == []
+    assert heard([first, last + b"more"]) == []
+    assert heard([first, bytes([last[0] & ~2]) + last[1:]]) == []
+    assert heard([bytes([first[0] | 2]) + first[1:], last]) == []
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"", b'{"status":1}', b"\x81\x00\x00\x05", b"\x81\x00\x00\x00x", b"\x80\x40\x00\x01x"],
+)
+def test_what_is_no_frame_is_malformed(raw: bytes) -> None:
+    with pytest.raises(Malformed):
+        AnswerFrames().put(raw, 0.0)
+
+
+def test_frames_that_all_fit_each_other_cost_a_bounded_number_of_messages() -> None:
+    answer = AnswerFrames()
+    for fill in range(MOST_KEPT):
+        for part in frames(bytes([fill]) * 64, 8):
+            assert len(answer.put(part, 0.0)) <= MOST_FITTING
+    assert len(answer) == MOST_KEPT
+
+
+@given(st.lists(st.binary(max_size=30), max_size=200))
+def test_whatever_comes_no_more_is_kept_than_the_bound(given: list[bytes]) -> None:
+    answer = AnswerFrames()
+    for at, raw in enumerate(given):
+        try:
+            answer.put(raw, at / 10)
+        except Malformed:
+            continue
+        assert len(answer) <= MOST_KEPT
