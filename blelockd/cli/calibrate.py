@@ -76,7 +76,8 @@ def calibrate(role: Role[LockConfig]) -> Command:
         "runs beside the daemon, which tells it what it hears, so the guest must have a session: "
         "`blelock-guest run` or `unlock`. With --address it scans by itself, beside the daemon or "
         "without it: BlueZ serves both. "
-        f"Ends with {Exit.NO.value} where near and far cannot be told apart.",
+        f"Ends with {Exit.NO.value} where near and far cannot be told apart, or too "
+        "little was heard.",
         example="sudo blelock-lock calibrate --picture ./door.svg",
         run=run,
         add_arguments=add_arguments,

@@ -53,10 +53,7 @@ def of_proposal(near: Place, far: Place, proposal: Proposal | None) -> str:
     if proposal is None:
         return (
             f"Too little was heard: near {len(near.slots)} slots, far {len(far.slots)}, and each "
-            f"place needs {FEWEST_SLOTS}.\n"
-            "  The guest must show tokens all the time (`blelock-guest run`, or `unlock LOCK_ID "
-            "--seconds 300`),\n  and be heard at both places. Where the lock hears nothing at all, "
-            "no threshold is needed."
+            f"place needs {FEWEST_SLOTS}.\n  {_hear_more(near, far)}"
         )
     if not is_of_use(proposal):
         return (
@@ -65,6 +62,17 @@ def of_proposal(near: Place, far: Place, proposal: Proposal | None) -> str:
             "(`intent: required` in issuer.yaml)."
         )
     return "\n".join([_MEANING, "", "For lock.yaml:", *_yaml(proposal), "", *_checked(proposal)])
+
+
+def _hear_more(near: Place, far: Place) -> str:
+    if near.slots and far.slots:
+        return "Listen longer: --seconds 30."
+    if near.slots:
+        return "Where the lock hears nothing at all, no threshold keeps anybody out: go less far."
+    return (
+        "Show tokens all the time (`blelock-guest run`, or `unlock LOCK_ID --seconds 300`), or "
+        "name a sender that the lock hears by --address."
+    )
 
 
 def _yaml(proposal: Proposal) -> list[str]:
