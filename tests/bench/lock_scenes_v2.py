@@ -28,7 +28,7 @@ from tests.fakes.issuer_v2 import IssuerV2
 
 _LIVES_MS: Final = LIFETIME_SECONDS * 1000
 _LEASE_SECONDS: Final = 3600
-_PATIENCE_SECONDS: Final = 10.0
+_PATIENCE_SECONDS: Final = 60.0
 _STEP: Final = 1_000_000
 """Between the numbers of messages that were sealed before: what is said meanwhile is lower."""
 

@@ -16,8 +16,9 @@ from tests.floods.watch import Flooded, Watch
 pytestmark = pytest.mark.timeout(300)
 
 QUICK = Effort(quick=True)
-OF_TIME = ("is served", "back, longest")
-"""Words of the targets that ask how fast something is: not of a machine that others use, too."""
+OF_TIME = ("is served", "back, longest", "log lines")
+"""Words of the targets that ask how fast or how often something is: not of a machine that others
+use, too, and not in seconds of what is counted by the minute."""
 
 
 async def found_by(name: str) -> Findings:
