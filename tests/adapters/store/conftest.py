@@ -19,5 +19,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
-def house(store: Store) -> Household:
-    return Household(store)
+def house(store: Store) -> Iterator[Household]:
+    house = Household(store)
+    yield house
+    house.store.close()  # after a restore another one than `store`
