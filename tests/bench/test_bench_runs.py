@@ -14,6 +14,8 @@ from tests.bench.__main__ import BENCHES, parser
 from tests.bench.figures import Effort, Findings, Target
 from tests.bench.report import as_json, number
 
+pytestmark = pytest.mark.timeout(300)  # a bench keeps a machine busy, and others may, too
+
 ROOT = Path(__file__).parents[2]
 QUICK = Effort(quick=True)
 
