@@ -85,6 +85,7 @@ class Air:
         self._links: dict[str, _Link] = {}
         self._captures: set[Callable[[Capture], None]] = set()
         self._on_host: Callable[[str, bool], None] = lambda _host, _present: None
+        self._came = asyncio.Event()
         self._server: asyncio.Server | None = None
 
     async def listen(self, socket: Path) -> None:
@@ -117,6 +118,12 @@ class Air:
             if known.name == host and adapter in known.radios:
                 return known.radios[adapter].scanning
         return "off"
+
+    async def heard_from(self, host: str) -> None:
+        """Return when a bluetoothd of that host is on the air."""
+        while all(known.name != host for known in self._hosts.values()):
+            self._came.clear()
+            await self._came.wait()
 
     def tell(self, host: str, frame: Frame) -> None:
         """Send a frame to one host's bluetoothd; KeyError when there is none at the moment."""
@@ -194,6 +201,7 @@ class Air:
     def _on_frame(self, antenna: Antenna, frame: Frame) -> None:
         if isinstance(frame, Hello):
             self._hosts[antenna] = _Host(frame.host)
+            self._came.set()
             self._on_host(frame.host, True)
             return
         host = self._hosts.get(antenna)

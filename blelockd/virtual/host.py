@@ -6,6 +6,7 @@ lives, and adapters pulled out and plugged in, as on a real host.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sys
@@ -98,6 +99,12 @@ class Host:
             *(("--experimental",) if settings.experimental else ()),
             env=_python_environment(),
         )
+        # it says that it is ready by another way than that on which it greets the air
+        try:
+            async with asyncio.timeout(processes.READY_SECONDS):
+                await self._place.air.heard_from(self.name)
+        except TimeoutError:
+            raise processes.StartError(f"{self.name}: bluetoothd is not on the air") from None
 
     async def kill_bluetoothd(self) -> None:
         """SIGKILL: its name vanishes from the bus, its radios from the air."""
