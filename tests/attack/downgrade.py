@@ -8,6 +8,7 @@ import asyncio
 import hmac
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -135,8 +136,7 @@ def version_1_at_the_issuer(_: Effort) -> Outcome:
 
 
 async def _at_the_issuer() -> Outcome:
-    with tempfile.TemporaryDirectory() as directory:
-        here = Premises(Path(directory))
+    with tempfile.TemporaryDirectory() as directory, closing(Premises(Path(directory))) as here:
         lock = ready(here)
         async with here.running(lock):
             device, cases, granted = Device(here), 0, 0

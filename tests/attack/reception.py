@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -41,8 +42,7 @@ def damaged(raw: bytes, place: int, mask: int) -> bytes:
 
 
 async def _requests(every: int) -> Outcome:
-    with tempfile.TemporaryDirectory() as directory:
-        here = Premises(Path(directory))
+    with tempfile.TemporaryDirectory() as directory, closing(Premises(Path(directory))) as here:
         lock = ready(here)
         async with here.running(lock):
             cases = granted = 0
@@ -59,8 +59,7 @@ async def _requests(every: int) -> Outcome:
 
 
 async def _reports(every: int) -> Outcome:
-    with tempfile.TemporaryDirectory() as directory:
-        here = Premises(Path(directory))
+    with tempfile.TemporaryDirectory() as directory, closing(Premises(Path(directory))) as here:
         lock = ready(here)
         async with here.running(lock):
             session = (await here.ask()).session.session_id

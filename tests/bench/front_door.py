@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -180,6 +181,8 @@ async def issuer_at_work(scenery: Stage) -> AsyncIterator[tuple[IssuerRole, Stor
     config = IssuerConfig.from_yaml(yaml.safe_dump(settings), "bench")
     store = Store(config.state_directory)
     store.locks.add(lock_card(scenery), SystemClock().now())
+    loop, workers = asyncio.get_running_loop(), ThreadPoolExecutor()
+    loop.set_default_executor(workers)
     with unread_journal(SystemClock()) as journal:
         daemon = Daemon("blelock-issuer", journal)
         keyring = Keyring(config.keys_directory)
@@ -192,4 +195,6 @@ async def issuer_at_work(scenery: Stage) -> AsyncIterator[tuple[IssuerRole, Stor
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
+            workers.shutdown()  # one that still signs the audit would open the store again
+            loop.set_default_executor(ThreadPoolExecutor())
             store.close()

@@ -87,6 +87,11 @@ class Premises:
         self.part = self.liveness.part("store")
         self.open_office()
 
+    def close(self) -> None:
+        """Let go of the store, at both ends."""
+        self.store.close()
+        self.operator.close()
+
     def open_office(self) -> None:
         """Begin with nothing in memory, as a restart does."""
         self.store = Store(self.directory)

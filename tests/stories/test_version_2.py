@@ -82,6 +82,7 @@ async def test_a_lock_that_asks_opens_to_who_answers_and_to_nobody_in_passing() 
         await house.guest.start()
         obtained = await house.guest.told("session-obtained")
         assert "blelock-guest unlock" in obtained.message
+        assert {"unlock", "refusal"}.isdisjoint(one.kind for one in house.lock.events)
         told = await typed.type_in(
             *("guest", "unlock", LOCK_ID, "--seconds", "6", "--config", house.guest.config),
             host=house.hosts["guest"],
@@ -89,9 +90,8 @@ async def test_a_lock_that_asks_opens_to_who_answers_and_to_nobody_in_passing() 
         assert f"answering {LOCK_ID}" in told
         unlock = await house.unlocks()
         assert unlock.fields["session"] != obtained.fields["session"]
-        kinds = [told.kind for told in house.lock.events]
-        assert kinds.count("unlock") == 1
-        assert "refusal" not in kinds
+        # a question that is over may still be answered, where a machine is slow: that is refused
+        assert [one.kind for one in house.lock.events].count("unlock") == 1
 
 
 async def test_a_lock_that_does_not_ask_refuses_a_session_that_must_answer() -> None:
