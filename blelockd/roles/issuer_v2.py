@@ -35,15 +35,29 @@ class VersionTwo:
         self, config: IssuerConfig, identity: IssuerIdentity, outlet: IssuerOutlet, daemon: Daemon
     ) -> None:
         around = Surroundings(daemon.journal, daemon.tally, daemon.clock, system_entropy)
-        store, part = Store(config.state_directory), daemon.liveness.part("store")
+        self._store, part = Store(config.state_directory), daemon.liveness.part("store")
         self._archive = Archive(
-            store.audit, identity.signing_key, daemon.journal, daemon.clock, config.audit.keep_days
+            self._store.audit,
+            identity.signing_key,
+            daemon.journal,
+            daemon.clock,
+            config.audit.keep_days,
         )
-        self.office = Office(identity, store, outlet, _house_rules(config), around, part)
+        self.office = Office(identity, self._store, outlet, _house_rules(config), around, part)
 
     def tasks(self) -> Sequence[Task]:
         """What the daemon shall run."""
-        return [("store", self.office.run), ("audit", self._archive.run)]
+        return [("store", self.office.run), ("audit", self._keep_audit)]
+
+    def close(self) -> None:
+        """Let go of the store: once more, where a thread that was at work has opened it again."""
+        self._store.close()
+
+    async def _keep_audit(self) -> None:
+        try:
+            await self._archive.run()
+        finally:
+            self.close()
 
     @asynccontextmanager
     async def serving(self, controller: Controller) -> AsyncIterator[Alive]:

@@ -197,4 +197,6 @@ async def issuer_at_work(scenery: Stage) -> AsyncIterator[tuple[IssuerRole, Stor
             await asyncio.wait(tasks)
             workers.shutdown()  # one that still signs the audit would open the store again
             loop.set_default_executor(ThreadPoolExecutor())
+            assert role._v2 is not None
+            role._v2.close()
             store.close()

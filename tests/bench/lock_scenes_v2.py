@@ -70,15 +70,12 @@ class _PlayV2(Play):
                 answers += issuer.answers_to(message)
             elif isinstance(message, Event) and message.counter == self._acknowledged + 1:
                 self._acknowledged += 1
-        answers.append(EventAck(self._epoch(), self._acknowledged))
+        if issuer.view.epoch is None:
+            return []  # it told how it is before it greeted
+        answers.append(EventAck(issuer.view.epoch, self._acknowledged))
         envelopes = [issuer.envelope(message) for message in answers]
         issuer.sent.clear()
         return envelopes
-
-    def _epoch(self) -> bytes:
-        epoch = self._issuer.view.epoch
-        assert epoch is not None
-        return epoch
 
     async def _deliver(self, envelope: bytes) -> None:
         async with self._turn:
