@@ -17,6 +17,7 @@ from blelockd import __version__
 from blelockd.adapters.keyring import KeyFileError
 from blelockd.cli.exits import STATUSES_TOLD, Exit, Failure, failure_of
 from blelockd.config import ConfigErrors
+from blelockd.config.kinds import near_miss
 
 # What a disk or a reader does to us, with PYTHONUNBUFFERED already in the midst of a command.
 _OF_THE_MACHINE: Final = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EIO)
@@ -57,6 +58,14 @@ class Group:
 
 class _Parser(argparse.ArgumentParser):
     """An ArgumentParser that names the remedy in place of repeating the usage."""
+
+    def _check_value(self, action: argparse.Action, value: object) -> None:
+        try:
+            super()._check_value(action, value)
+        except argparse.ArgumentError as error:
+            if meant := near_miss(str(value), map(str, action.choices or ())):
+                error.message += f"; {meant}"
+            raise
 
     def error(self, message: str) -> NoReturn:
         self.exit(Exit.USAGE, f"{self.prog}: {printable(message)}\n  try `{self.prog} --help`\n")

@@ -108,9 +108,9 @@ def _add_grant_arguments(role: Role[IssuerConfig], to: argparse.ArgumentParser) 
     )
     to.add_argument(
         "--lifetime",
-        metavar="SECONDS",
-        type=_number(_SHORTEST_LIFETIME, LONGEST_LIFETIME_SECONDS),
-        help="how long a session of theirs may live at most",
+        metavar="TIME",
+        type=_lifetime,
+        help="how long a session of theirs may live at most: 600 (seconds), 15m or 8h",
     )
 
 
@@ -172,9 +172,9 @@ def _locks(text: str) -> frozenset[LockId] | None:
 
 
 def _validity(text: str) -> Validity:
-    duration = _DURATION.fullmatch(text)
-    if duration:
-        return Validity(seconds=int(duration[1]) * _UNIT_SECONDS[duration[2]])
+    seconds = _seconds(text)
+    if seconds is not None:
+        return Validity(seconds=seconds)
     first, between, last = text.partition("..")
     try:
         if not between:
@@ -185,6 +185,23 @@ def _validity(text: str) -> Validity:
         expected = f"{_FROM.expected}, with .. between two of them; or 8h, 3d, 2w"
         raise argparse.ArgumentTypeError(f"expected {expected}") from error
     return Validity(begins, ends)
+
+
+def _lifetime(text: str) -> int:
+    try:
+        return whole(_SHORTEST_LIFETIME, LONGEST_LIFETIME_SECONDS).parse(
+            str(_seconds(text) or text)
+        )
+    except ValueError as error:
+        longest = LONGEST_LIFETIME_SECONDS // _UNIT_SECONDS["h"]
+        expected = f"seconds, from {_SHORTEST_LIFETIME} on, or 15m, 8h; {longest}h at most"
+        raise argparse.ArgumentTypeError(f"expected {expected}") from error
+
+
+def _seconds(text: str) -> int | None:
+    """Of a duration such as 8h; None for anything else."""
+    duration = _DURATION.fullmatch(text)
+    return int(duration[1]) * _UNIT_SECONDS[duration[2]] if duration else None
 
 
 def _number(low: int, high: int) -> Callable[[str], int]:

@@ -100,6 +100,24 @@ def test_a_command_without_a_verb_names_the_remedy(
     assert status_of(role, "--help") == Exit.OK
 
 
+@pytest.mark.parametrize(
+    ("argv", "meant"),
+    [
+        (("guest", "unlok"), "did you mean unlock?"),
+        (("issuer", "gest", "list"), "did you mean guest?"),
+        (("issuer", "guest", "invit"), "did you mean invite?"),
+        (("lock", "run", "--log", "jurnal"), "did you mean journal?"),
+    ],
+)
+def test_a_word_that_is_nearly_right_is_told_what_it_may_mean(
+    argv: tuple[str, ...], meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert status_of(*argv) == Exit.USAGE
+    assert meant in capsys.readouterr().err
+    assert status_of(argv[0], "xyzzy") == Exit.USAGE
+    assert "did you mean" not in capsys.readouterr().err
+
+
 def test_every_status_is_told() -> None:
     for status in Exit:
         if status is not Exit.BROKEN_PIPE:  # nobody is left to read it

@@ -77,6 +77,7 @@ def test_a_secret_is_nowhere_but_on_the_terminal(home: Home) -> None:
         (("--locks", "front,back"), Grant(frozenset([FRONT, BACK]))),
         (("--locks", "everywhere"), Grant(None)),
         (("--uses", "3", "--lifetime", "60"), Grant(frozenset(), uses=3, lifetime_seconds=60)),
+        (("--lifetime", "15m"), Grant(frozenset(), lifetime_seconds=900)),
     ],
 )
 def test_an_invite_gives_what_was_asked_for(
@@ -124,6 +125,8 @@ def test_a_stretch_of_time_begins_now(home: Home, valid: str, hours: float) -> N
         ("--uses", "0"),
         ("--uses", "many"),
         ("--lifetime", "5"),
+        ("--lifetime", "25h"),
+        ("--lifetime", "soon"),
         ("--locks", "a/b"),
         ("--locks", "front,"),
     ],

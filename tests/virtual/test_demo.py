@@ -86,11 +86,12 @@ def test_what_is_missing_is_named_with_its_remedy(place: Path) -> None:
     assert_nothing_is_left(place)
 
 
-async def typed(output: io.StringIO, pattern: str) -> str:
+async def typed(output: io.StringIO, pattern: str, event_id: str = "") -> str:
     """Type what was printed; what it tells."""
-    line = re.search(rf"^  ({pattern}.*)$", output.getvalue(), re.M)
-    assert line is not None, output.getvalue()
-    shell = await asyncio.create_subprocess_shell(line.group(1), stdout=PIPE, stderr=STDOUT)
+    found = re.search(rf"^  ({pattern}.*)$", output.getvalue(), re.M)
+    assert found is not None, output.getvalue()
+    line = found[1].replace("EVENT-ID", event_id)
+    shell = await asyncio.create_subprocess_shell(line, stdout=PIPE, stderr=STDOUT)
     told, _ = await shell.communicate()
     return told.decode()
 
@@ -111,7 +112,13 @@ async def test_what_is_printed_to_be_typed_does_what_it_says(place: Path) -> Non
             await play.opens(received.fields["session"], "the door to open for what was typed")
             assert "suspended" in await typed(output, ".* guest suspend Bob")
             assert "may not open" in await typed(output, "DBUS_SYSTEM_BUS_ADDRESS=.* unlock ")
-            assert "guest-suspended" in await typed(output, ".* audit ")
+            audit = await typed(output, ".* audit ")
+            suspended = re.search(r"^ *(\S+) .* guest-suspended", audit, re.M)
+            assert suspended is not None, audit
+            assert "suspended" in await typed(output, ".* why EVENT-ID ", suspended[1])
+            examined = await typed(output, "DBUS_SYSTEM_BUS_ADDRESS=.* doctor ")
+            assert "adapter" in examined, examined
+            assert "broker" in examined, examined
             os.close(hand)
             await unlocking
         finally:

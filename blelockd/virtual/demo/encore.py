@@ -22,6 +22,7 @@ from blelockd.virtual.stage import LOCK_ID, command
 PHONES: Final = ("guest", "visitor")
 STDIN: Final = 0
 LARGEST_READ: Final = 4096
+AGAIN_SECONDS: Final = 1.0
 
 
 async def stay(play: Play, leave: asyncio.Event, stdin: int = STDIN) -> None:
@@ -57,9 +58,9 @@ async def _end_version_1(play: Play) -> None:
 def _lines(cast: Cast) -> Iterator[tuple[str, str]]:
     """What can be done, and how."""
     broker, lock, issuer = cast.stage.broker, cast.lock, cast.machines["issuer"].config
-    issuer_bus, visitor_bus = (
+    issuer_bus, lock_bus, visitor_bus = (
         f"DBUS_SYSTEM_BUS_ADDRESS={cast.stage.air.hosts[name].bus_address}"
-        for name in ("issuer", "visitor")
+        for name in ("issuer", "lock", "visitor")
     )
     operator, visitor = command("issuer"), cast.machines["visitor"].config
     yield (
@@ -72,6 +73,14 @@ def _lines(cast: Cast) -> Iterator[tuple[str, str]]:
     )
     yield "invite somebody else", f"{operator} guest invite Eve --locks {LOCK_ID} --config {issuer}"
     yield "read who did what, and when", f"{operator} audit --config {issuer}"
+    yield (
+        "have one event's whole story told: EVENT-ID is what `audit` shows first in a line",
+        f"{operator} why EVENT-ID --config {issuer}",
+    )
+    yield (
+        "have the lock examined, and be told what is wrong and what to do",
+        f"{lock_bus} {command('lock')} doctor --config {lock.config}",
+    )
     yield "read the lock's events as they come (the others' are beside it)", f"tail -f {lock.log}"
     yield (
         "change the lock, such as its rssi_threshold_dbm, and have it read its file again",
@@ -91,12 +100,16 @@ def _lines(cast: Cast) -> Iterator[tuple[str, str]]:
 def _listening(play: Play, stdin: int) -> Iterator[None]:
     """Do what is typed, where anything can be typed."""
     loop = asyncio.get_running_loop()
+    again: asyncio.TimerHandle | None = None
 
     def read() -> None:
+        nonlocal again
         try:
             typed = os.read(stdin, LARGEST_READ)
-        except OSError:  # the terminal is gone, or another's
-            typed = b""
+        except OSError:  # the terminal is another's until `fg`, or gone
+            loop.remove_reader(stdin)
+            again = loop.call_later(AGAIN_SECONDS, loop.add_reader, stdin, read)
+            return
         if not typed:
             loop.remove_reader(stdin)
         for line in typed.decode(errors="replace").splitlines():
@@ -112,6 +125,8 @@ def _listening(play: Play, stdin: int) -> Iterator[None]:
     try:
         yield
     finally:
+        if again is not None:
+            again.cancel()
         loop.remove_reader(stdin)
 
 
