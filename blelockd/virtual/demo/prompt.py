@@ -41,9 +41,11 @@ async def types(
         said = await _run(play, at, words, code)
     except CommandFailed as error:
         raise Stumble(f"`{line}` to succeed", str(error)) from error
-    if into is not None:
+    if into is None:
+        _tell(play, who, said.printed)
+    else:
         await asyncio.to_thread(into.write_text, said.printed)
-    _tell(play, who, said.remarks if into else said.printed)
+        _tell(play, who, said.remarks, of=f"{into.name}: ")
     return said
 
 
@@ -83,8 +85,8 @@ async def _run(play: Play, at: Machine, words: tuple[Word, ...], code: str = "")
     return await typed.run(at.role, *words, "--config", at.config, host=host, answers=answers)
 
 
-def _tell(play: Play, who: str, text: str) -> None:
+def _tell(play: Play, who: str, text: str, of: str = "") -> None:
     for line in text.splitlines():
         said = _PROGRESS.sub("", line).strip()
         if not _UNTOLD.match(said):
-            play.narrator.line(who, said)
+            play.narrator.line(who, f"{of}{said}")
