@@ -1,7 +1,7 @@
 """What each daemon costs when nothing happens: start-up time, memory, computing time, wake-ups.
 
-Through the real commands, on a virtual air and a real mosquitto, each alone on its host; the
-guest has its session, and rolls its token.
+Through the real commands, on a virtual air and a real mosquitto, each alone on its host. The lock
+has its time and the issuer its lock; the guest has enrolled, has its session, and rolls its token.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from blelockd.virtual import typed
 from blelockd.virtual.host import Host
-from blelockd.virtual.stage import DaemonProcess, Stage, stage
+from blelockd.virtual.stage import LOCK_ID, DaemonProcess, Stage, stage
 from tests.bench import proc
 from tests.bench.figures import Cell, Column, Effort, Findings, Table, Tell
 from tests.bench.timing import MILLI
@@ -32,7 +33,7 @@ _COLUMNS: Final = (
 )
 _NOTES: Final = (
     "READY: every part has said whether it is up; the median of the starts. The guest's includes "
-    "finding the issuer and a session.",
+    "finding the issuer and a session, the lock's a greeting and the issuer's time.",
     "PSS splits a page among all that use it: here the bench and the virtual air do, too.",
 )
 
@@ -64,10 +65,11 @@ async def measure(effort: Effort, tell: Tell) -> Findings:
     settle_seconds = effort.pick(3.0, 0.5)
     rows = []
     async with stage() as scenery:
-        tell("keys")
-        await scenery.make_keys()
         hosts = await scenery.air.add_hosts({"issuer": {}, "lock": _EXPERIMENTAL, "guest": {}})
         by_name = {host.name: host for host in hosts}
+        tell("keys and cards")
+        issuer, lock, guest = (scenery.daemon(name, host).config for name, host in by_name.items())
+        await typed.introduce(issuer, lock)
 
         async def row(role: str, settled: _Settled = _at_once) -> DaemonProcess:
             tell(f"{role}: {starts} starts")
@@ -79,8 +81,11 @@ async def measure(effort: Effort, tell: Tell) -> Findings:
             rows.append(costs.row(f"blelock-{role}"))
             return daemon
 
-        await (await row("lock")).stop()
         await row("issuer")
+        await row("lock", _with_time)
+        tell("a guest enrols")
+        code = await typed.invite(issuer, "Ada", "--locks", LOCK_ID)
+        await typed.enrol(guest, by_name["guest"], code)
         await row("guest", _with_session)
     return Findings((Table("daemons", "a daemon at rest", _COLUMNS, tuple(rows)),), (), _NOTES)
 
@@ -91,6 +96,10 @@ _Settled = Callable[[DaemonProcess], Awaitable[object]]
 
 async def _at_once(_daemon: DaemonProcess) -> None:
     return
+
+
+async def _with_time(daemon: DaemonProcess) -> None:
+    await daemon.told("link-up", _READY_SECONDS, part="time")
 
 
 async def _with_session(daemon: DaemonProcess) -> None:
@@ -107,7 +116,7 @@ async def _starts(
         path = scenery.directory / f"{role}.notify"
         notified.bind(str(path))
         for left in reversed(range(count)):
-            daemon = scenery.daemon(role, host, scenery.settings(role, compat_v1=True))
+            daemon = scenery.daemon(role, host)
             begun = loop.time()
             await daemon.start(NOTIFY_SOCKET=str(path))
             async with asyncio.timeout(_READY_SECONDS):
