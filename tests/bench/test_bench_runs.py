@@ -101,7 +101,7 @@ async def test_every_advert_is_followed_from_the_air_to_its_decision() -> None:
 
 async def test_each_daemon_at_rest_is_measured() -> None:
     daemons = rows(await found_by("daemons"), "daemons")
-    assert [row["daemon"] for row in daemons] == ["blelock-lock", "blelock-issuer", "blelock-guest"]
+    assert [row["daemon"] for row in daemons] == ["blelock-issuer", "blelock-lock", "blelock-guest"]
     for row in daemons:
         assert 0 < row["started_ms"] <= row["ready_ms"]
         assert 0 < row["pss_mib"] <= row["rss_mib"]
