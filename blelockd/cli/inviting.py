@@ -108,7 +108,7 @@ def _add_grant_arguments(role: Role[IssuerConfig], to: argparse.ArgumentParser) 
     )
     to.add_argument(
         "--lifetime",
-        metavar="TIME",
+        metavar="DURATION",
         type=_lifetime,
         help="how long a session of theirs may live at most: 600 (seconds), 15m or 8h",
     )
@@ -172,7 +172,7 @@ def _locks(text: str) -> frozenset[LockId] | None:
 
 
 def _validity(text: str) -> Validity:
-    seconds = _seconds(text)
+    seconds = _duration_seconds(text)
     if seconds is not None:
         return Validity(seconds=seconds)
     first, between, last = text.partition("..")
@@ -190,7 +190,7 @@ def _validity(text: str) -> Validity:
 def _lifetime(text: str) -> int:
     try:
         return whole(_SHORTEST_LIFETIME, LONGEST_LIFETIME_SECONDS).parse(
-            str(_seconds(text) or text)
+            str(_duration_seconds(text) or text)
         )
     except ValueError as error:
         longest = LONGEST_LIFETIME_SECONDS // _UNIT_SECONDS["h"]
@@ -198,8 +198,8 @@ def _lifetime(text: str) -> int:
         raise argparse.ArgumentTypeError(f"expected {expected}") from error
 
 
-def _seconds(text: str) -> int | None:
-    """Of a duration such as 8h; None for anything else."""
+def _duration_seconds(text: str) -> int | None:
+    """Of a word such as 8h; None for anything else."""
     duration = _DURATION.fullmatch(text)
     return int(duration[1]) * _UNIT_SECONDS[duration[2]] if duration else None
 

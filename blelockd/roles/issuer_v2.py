@@ -35,22 +35,19 @@ class VersionTwo:
         self, config: IssuerConfig, identity: IssuerIdentity, outlet: IssuerOutlet, daemon: Daemon
     ) -> None:
         around = Surroundings(daemon.journal, daemon.tally, daemon.clock, system_entropy)
-        self._store, part = Store(config.state_directory), daemon.liveness.part("store")
+        store, part = Store(config.state_directory), daemon.liveness.part("store")
+        self._store = store
         self._archive = Archive(
-            self._store.audit,
-            identity.signing_key,
-            daemon.journal,
-            daemon.clock,
-            config.audit.keep_days,
+            store.audit, identity.signing_key, daemon.journal, daemon.clock, config.audit.keep_days
         )
-        self.office = Office(identity, self._store, outlet, _house_rules(config), around, part)
+        self.office = Office(identity, store, outlet, _house_rules(config), around, part)
 
     def tasks(self) -> Sequence[Task]:
         """What the daemon shall run."""
         return [("store", self.office.run), ("audit", self._keep_audit)]
 
     def close(self) -> None:
-        """Let go of the store: once more, where a thread that was at work has opened it again."""
+        """Let go of the store; a thread that is still at work opens it again."""
         self._store.close()
 
     async def _keep_audit(self) -> None:

@@ -1,7 +1,7 @@
 """What each daemon costs when nothing happens: start-up time, memory, computing time, wake-ups.
 
-Through the real commands, on a virtual air and a real mosquitto, each alone on its host. The lock
-has its time and the issuer its lock; the guest has enrolled, has its session, and rolls its token.
+Through the real commands, on a virtual air and a real mosquitto, each alone on its host. The
+issuer knows its lock, the lock has the issuer's time, the guest a session whose token it rolls.
 """
 
 from __future__ import annotations

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -180,23 +180,30 @@ async def issuer_at_work(scenery: Stage) -> AsyncIterator[tuple[IssuerRole, Stor
     }
     config = IssuerConfig.from_yaml(yaml.safe_dump(settings), "bench")
     store = Store(config.state_directory)
-    store.locks.add(lock_card(scenery), SystemClock().now())
-    loop, workers = asyncio.get_running_loop(), ThreadPoolExecutor()
-    loop.set_default_executor(workers)
-    with unread_journal(SystemClock()) as journal:
+    with closing(store), unread_journal(SystemClock()) as journal:
+        store.locks.add(lock_card(scenery), SystemClock().now())
         daemon = Daemon("blelock-issuer", journal)
         keyring = Keyring(config.keys_directory)
         role = IssuerRole(config, keyring, daemon, Path("unused"))
-        works = [work for name, work in role.work().tasks if name != "beacon"]
-        tasks = [asyncio.create_task(work()) for work in (*works, daemon.tally.run)]
-        try:
-            yield role, store
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
-            workers.shutdown()  # one that still signs the audit would open the store again
-            loop.set_default_executor(ThreadPoolExecutor())
-            assert role._v2 is not None
-            role._v2.close()
-            store.close()
+        assert role._v2 is not None
+        with closing(role._v2), _threads_that_end():
+            works = [work for name, work in role.work().tasks if name != "beacon"]
+            tasks = [asyncio.create_task(work()) for work in (*works, daemon.tally.run)]
+            try:
+                yield role, store
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.wait(tasks)
+
+
+@contextmanager
+def _threads_that_end() -> Iterator[None]:
+    """No thread is at work afterwards: a late signature would open the store again."""
+    loop = asyncio.get_running_loop()
+    try:
+        with ThreadPoolExecutor() as threads:
+            loop.set_default_executor(threads)
+            yield
+    finally:
+        loop.set_default_executor(ThreadPoolExecutor())

@@ -22,7 +22,7 @@ TOO_LARGE: Final = b"[" * 200_000
 TRY_SECONDS: Final = 0.02
 TRIES_SECONDS: Final = 1.2
 LOCK_BEHIND_SECONDS: Final = 1.0
-"""So much the lock's time may be behind the issuer's: docs/protocol.md, trusted time."""
+"""So much the lock's time may be behind the issuer's: docs/protocol.md, **Clock**."""
 
 
 async def by_hand(play: Play) -> Outcome:

@@ -22,7 +22,7 @@ from blelockd.virtual.stage import LOCK_ID, command
 PHONES: Final = ("guest", "visitor")
 STDIN: Final = 0
 LARGEST_READ: Final = 4096
-AGAIN_SECONDS: Final = 1.0
+READ_AGAIN_SECONDS: Final = 1.0
 
 
 async def stay(play: Play, leave: asyncio.Event, stdin: int = STDIN) -> None:
@@ -108,7 +108,7 @@ def _listening(play: Play, stdin: int) -> Iterator[None]:
             typed = os.read(stdin, LARGEST_READ)
         except OSError:  # the terminal is another's until `fg`, or gone
             loop.remove_reader(stdin)
-            again = loop.call_later(AGAIN_SECONDS, loop.add_reader, stdin, read)
+            again = loop.call_later(READ_AGAIN_SECONDS, loop.add_reader, stdin, read)
             return
         if not typed:
             loop.remove_reader(stdin)
