@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -44,15 +45,18 @@ class VersionTwo:
 
     def tasks(self) -> Sequence[Task]:
         """What the daemon shall run."""
-        return [("store", self.office.run), ("audit", self._keep_audit)]
+        return [("store", self._keep_store)]
 
     def close(self) -> None:
         """Let go of the store; a thread that is still at work opens it again."""
         self._store.close()
 
-    async def _keep_audit(self) -> None:
+    async def _keep_store(self) -> None:
+        """Until cancelled; it is let go of when the last who uses it has ended."""
         try:
-            await self._archive.run()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self.office.run())
+                group.create_task(self._archive.run())
         finally:
             self.close()
 
