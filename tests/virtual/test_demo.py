@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import io
 import os
 import pty
@@ -11,6 +12,7 @@ import signal
 import subprocess
 import sys
 from asyncio.subprocess import PIPE, STDOUT
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -96,10 +98,23 @@ async def typed(output: io.StringIO, pattern: str, event_id: str = "") -> str:
     return told.decode()
 
 
-async def test_what_is_printed_to_be_typed_does_what_it_says(place: Path) -> None:
-    """Version 1, which the last scene turned on, is off again by then."""
+async def test_what_is_printed_to_be_typed_does_what_it_says(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Version 1, which the last scene turned on, is off again by then. The terminal is another's
+    at first, as it is for a play in the background until `fg`.
+    """
     output, leave = io.StringIO(), asyncio.Event()
     typing, hand = os.pipe()
+    refused: list[int] = []
+
+    def read(descriptor: int, size: int, really: Callable[[int, int], bytes] = os.read) -> bytes:
+        if descriptor == typing and not refused:
+            refused.append(descriptor)
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return really(descriptor, size)
+
+    monkeypatch.setattr(os, "read", read)
 
     async def encore(play: Play) -> None:
         staying = asyncio.create_task(stay(play, leave, typing))
@@ -121,6 +136,7 @@ async def test_what_is_printed_to_be_typed_does_what_it_says(place: Path) -> Non
             assert "broker" in examined, examined
             os.close(hand)
             await unlocking
+            assert refused
         finally:
             leave.set()
             await staying
