@@ -98,6 +98,20 @@ async def typed(output: io.StringIO, pattern: str, event_id: str = "") -> str:
     return told.decode()
 
 
+def refuse_once(terminal: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The first read from `terminal` fails, as where it is another's; who was refused so far."""
+    refused: list[int] = []
+
+    def read(descriptor: int, size: int, really: Callable[[int, int], bytes] = os.read) -> bytes:
+        if descriptor == terminal and not refused:
+            refused.append(descriptor)
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return really(descriptor, size)
+
+    monkeypatch.setattr(os, "read", read)
+    return refused
+
+
 async def test_what_is_printed_to_be_typed_does_what_it_says(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -106,15 +120,7 @@ async def test_what_is_printed_to_be_typed_does_what_it_says(
     """
     output, leave = io.StringIO(), asyncio.Event()
     typing, hand = os.pipe()
-    refused: list[int] = []
-
-    def read(descriptor: int, size: int, really: Callable[[int, int], bytes] = os.read) -> bytes:
-        if descriptor == typing and not refused:
-            refused.append(descriptor)
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
-        return really(descriptor, size)
-
-    monkeypatch.setattr(os, "read", read)
+    refused = refuse_once(typing, monkeypatch)
 
     async def encore(play: Play) -> None:
         staying = asyncio.create_task(stay(play, leave, typing))
