@@ -14,7 +14,6 @@ from typing import Final
 
 import pytest
 
-from blelockd.protocol.v2.reports import Hello
 from tests.stories.enrolled_play import FIRST_SLOTS_SECONDS, EnrolledPlay, enrolled_play
 
 ROUNDS: Final = int(os.environ.get("BLELOCK_KILL_ROUNDS", "2"))
@@ -31,9 +30,9 @@ async def test_killed_at_any_moment_the_lock_loses_no_event() -> None:
         for _ in range(ROUNDS):
             play.issuer.deaf = chance.random() < 0.5
             await _guests_come(play, FIRST_SLOTS_SECONDS + chance.uniform(0, 2))
-            greeted = len(play.issuer.said_of(Hello))
+            since = len(play.lock.events)
             await play.kill()
-            await play.greeted(greeted + 1)
+            await play.lock.told("link-up", since=since, part="time")
         play.issuer.deaf = False
         await play.lets_in(await play.learns())
         await play.audited()
@@ -83,9 +82,9 @@ async def test_a_damaged_file_of_events_is_set_aside_and_the_door_opens() -> Non
         await play.lock.stop()
         (file,) = (play.stage.directory / "state").rglob("events.db")
         file.write_bytes(os.urandom(20_000))
-        since, greeted = len(play.lock.events), len(play.issuer.said_of(Hello))
+        since = len(play.lock.events)
         await play.lock.start()
-        await play.greeted(greeted + 1)
+        await play.lock.told("link-up", since=since, part="time")
         lost = await play.lock.told("link-lost", since=since, part="events")
         assert "damaged" in lost.message
         await play.lets_in(await play.learns())
