@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from blelockd.protocol.v2.reports import Hello, LockStatus
 from blelockd.protocol.v2.trusted_time import ClockState
 from blelockd.services.events import EventKind
@@ -86,6 +88,7 @@ async def test_the_status_says_how_the_lock_is_once_a_minute(town: Town) -> None
     assert 660 <= status.uptime_seconds <= 730
 
 
+@pytest.mark.timeout(180)  # an hour passes step by step, and a busy machine takes its time
 async def test_an_hour_without_a_broker_costs_few_greetings_and_one_at_its_return(
     town: Town,
 ) -> None:
