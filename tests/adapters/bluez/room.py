@@ -13,6 +13,7 @@ import pytest
 from blelockd.adapters.bluez import bleak_versions, dbus
 from blelockd.adapters.bluez.bus import Bus
 from blelockd.adapters.bluez.controller import Controller
+from blelockd.adapters.bluez.errors import Cause
 from blelockd.virtual.hosts import Host, VirtualAir
 
 SERVICE = "c0de0001-0000-1000-8000-00805f9b34fb"
@@ -30,6 +31,11 @@ async def eventually(holds: Callable[[], object], what: str = "it") -> None:
                 await asyncio.sleep(0.005)
     except TimeoutError:
         pytest.fail(f"{what} did not come to pass in {PATIENCE_SECONDS:.0f} s")
+
+
+async def goes_down(controller: Controller, cause: Cause) -> None:
+    """Return once that is why: an adapter that is pulled is powered off for a moment first."""
+    await eventually(lambda: controller.down is not None and controller.down.cause is cause, cause)
 
 
 def open_files() -> int:

@@ -18,7 +18,7 @@ from blelockd.adapters.bluez.errors import Cause, RadioDown
 from blelockd.virtual import advertising_data
 from blelockd.virtual.advertising import INSTANCES
 from blelockd.virtual.hosts import Capture
-from tests.adapters.bluez.room import COMPANY, HEART_RATE, Room, ask, eventually
+from tests.adapters.bluez.room import COMPANY, HEART_RATE, Room, ask, eventually, goes_down
 
 SEEDS_ADVERT = Advertisement(COMPANY, "Unlocker", (HEART_RATE,), 0x0340)
 
@@ -148,7 +148,7 @@ async def test_after_a_restart_of_bluetoothd_it_registers_anew_when_told(room: R
     broadcaster = LeBroadcaster(controller, SEEDS_ADVERT)
     await broadcaster.broadcast(b"T" * 16)
     await host.kill_bluetoothd()
-    await eventually(lambda: controller.down)
+    await goes_down(controller, Cause.NO_BLUETOOTHD)
     with pytest.raises(RadioDown) as caught:
         await broadcaster.alive()
     assert caught.value.cause is Cause.NO_BLUETOOTHD
@@ -172,7 +172,7 @@ async def test_a_pulled_adapter_is_named_and_the_next_one_advertises(room: Room)
     broadcaster = LeBroadcaster(controller, SEEDS_ADVERT)
     await broadcaster.broadcast(b"T" * 16)
     plugged = host.remove_adapter()
-    await eventually(lambda: controller.down)
+    await goes_down(controller, Cause.NO_ADAPTER)
     with pytest.raises(RadioDown) as caught:
         await broadcaster.broadcast(b"U" * 16)
     assert caught.value.cause is Cause.NO_ADAPTER

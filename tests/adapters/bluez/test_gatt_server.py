@@ -16,7 +16,7 @@ from tests.adapters.bluez.provisioning_room import (
     received,
     refused,
 )
-from tests.adapters.bluez.room import Room, eventually
+from tests.adapters.bluez.room import Room, eventually, goes_down
 
 
 @BOTH_ROUTES
@@ -142,7 +142,7 @@ async def test_a_killed_bluetoothd_is_named_and_the_service_returns(room: Room) 
     host = room.air.hosts["issuer"]
     await issuer.server.alive()
     await host.kill_bluetoothd()
-    await eventually(lambda: issuer.controller.down)
+    await goes_down(issuer.controller, Cause.NO_BLUETOOTHD)
     with pytest.raises(RadioDown) as caught:
         await issuer.server.alive()
     assert caught.value.cause is Cause.NO_BLUETOOTHD

@@ -28,7 +28,7 @@ from tests.adapters.bluez.provisioning_room import (
     received,
     refused,
 )
-from tests.adapters.bluez.room import Room, ask, eventually
+from tests.adapters.bluez.room import Room, ask, eventually, goes_down
 
 OBJECT = "/org/blelock/gatt2/service0/characteristic%d"
 
@@ -179,7 +179,7 @@ async def test_the_service_returns_after_bluetoothd(room: Room) -> None:
     await issuer.server.alive()
     host = room.air.hosts["issuer"]
     await host.kill_bluetoothd()
-    await eventually(lambda: issuer.controller.down)
+    await goes_down(issuer.controller, Cause.NO_BLUETOOTHD)
     with pytest.raises(RadioDown) as caught:
         await issuer.server.alive()
     assert caught.value.cause is Cause.NO_BLUETOOTHD

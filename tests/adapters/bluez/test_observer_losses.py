@@ -18,6 +18,7 @@ from tests.adapters.bluez.room import (
     Room,
     ask,
     eventually,
+    goes_down,
     open_files,
 )
 
@@ -31,7 +32,7 @@ async def test_a_killed_bluetoothd_is_named_and_the_next_one_is_heard(
         async with lock.observer:
             await lock.hears(b"before %d" % round_number)
             await lock.host.kill_bluetoothd()
-            await eventually(lambda: lock.controller.down)
+            await goes_down(lock.controller, Cause.NO_BLUETOOTHD)
             with pytest.raises(RadioDown) as caught:
                 await lock.observer.alive()
             assert caught.value.cause is Cause.NO_BLUETOOTHD
@@ -64,7 +65,7 @@ async def test_a_pulled_adapter_is_named_and_heard_again_when_plugged_in(
     async with lock.observer:
         await lock.hears(b"before")
         plugged = lock.host.remove_adapter()
-        await eventually(lambda: lock.controller.down)
+        await goes_down(lock.controller, Cause.NO_ADAPTER)
         with pytest.raises(RadioDown) as caught:
             await lock.observer.alive()
         assert caught.value.cause is Cause.NO_ADAPTER
@@ -83,7 +84,7 @@ async def test_a_powered_off_adapter_is_named_and_heard_again_when_on(
     async with lock.observer:
         await lock.hears(b"before")
         lock.host.power_adapter(on=False)
-        await eventually(lambda: lock.controller.down)
+        await goes_down(lock.controller, Cause.ADAPTER_OFF)
         with pytest.raises(RadioDown) as caught:
             await lock.observer.alive()
         assert caught.value.cause is Cause.ADAPTER_OFF
@@ -96,7 +97,7 @@ async def test_a_lost_bus_is_named(room: Room) -> None:
     lock = await Lock.in_room(room)
     async with lock.observer:
         await room.kill_bus(lock.host)
-        await eventually(lambda: lock.controller.down)
+        await goes_down(lock.controller, Cause.NO_BUS)
         with pytest.raises(RadioDown) as caught:
             await lock.observer.alive()
         assert caught.value.cause is Cause.NO_BUS
