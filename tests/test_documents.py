@@ -19,8 +19,8 @@ from blelockd.config import IssuerConfig
 from blelockd.config.reference import ROLES as REFERENCE
 from blelockd.config.reference import Entry, EntryType, defaults, entries
 from blelockd.protocol.verifier import Reason
+from tests.checkout import ROOT
 
-ROOT: Final = Path(__file__).resolve().parents[1]
 README: Final = ROOT / "README.md"
 ARCHITECTURE: Final = ROOT / "docs/architecture.md"
 DOCUMENTS: Final = (README, *sorted((ROOT / "docs").glob("*.md")), ROOT / "keys/README.md")

@@ -18,7 +18,8 @@ from typing import Final
 
 import pytest
 
-ROOT: Final = Path(__file__).resolve().parent.parent
+from tests.checkout import ROOT
+
 MOST_LINES_IN_A_FILE: Final = 300
 MOST_LINES_IN_A_FUNCTION: Final = 50
 TOOL_SECONDS: Final = 300

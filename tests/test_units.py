@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Final
 
 import pytest
 
 from blelockd.cli.keys import OWN_KEYS
+from tests.checkout import ROOT
 
-UNITS: Final = Path(__file__).resolve().parents[1] / "systemd"
+UNITS: Final = ROOT / "systemd"
 ROLES: Final = {
     "blelock-issuer.service": "issuer",
     "blelock-lock.service": "lock",

@@ -13,8 +13,8 @@ from typing import Final
 import pytest
 
 from blelockd.adapters.owner import become_owner_of
+from tests.checkout import ROOT
 
-ROOT: Final = Path(__file__).resolve().parents[2]
 SOMEBODY: Final = 65534
 ONLY_ROOT: Final = pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
 CODE: Final = """\

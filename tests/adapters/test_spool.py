@@ -21,11 +21,11 @@ from blelockd.protocol.ids import SessionId
 from blelockd.protocol.instants import Slot
 from blelockd.protocol.v2.reports import Event, EventType
 from blelockd.services.ports import EventSpool, SpoolDamaged, SpoolFailed
+from tests.checkout import ROOT
 from tests.fakes.clock import NOON
 
 EPOCH, EARLIER = bytes(range(16)), bytes(16)
 SESSION, OTHER = SessionId(bytes(16)), SessionId(bytes(15) + b"\x01")
-ROOT: Final = Path(__file__).parents[2]
 
 
 def an_event(counter: int, kind: EventType = EventType.OPENED, epoch: bytes = EPOCH) -> Event:

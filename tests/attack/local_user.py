@@ -26,9 +26,9 @@ from blelockd.virtual import typed
 from blelockd.virtual.scratch import scratch
 from blelockd.virtual.stage import LOCK_ID
 from tests.attack.attacks import Attack, Effort, Outcome
+from tests.checkout import ROOT
 from tests.stories.whole_house import WholeHouse, whole_house
 
-_ROOT: Final = Path(__file__).resolve().parents[2]
 _LOOKS_SECONDS: Final = 60.0
 _WINDOW_BYTES: Final = 8
 """So many bytes of a key in a row are no accident."""
@@ -77,7 +77,7 @@ async def looked_at(house: WholeHouse) -> AsyncIterator[Sight]:
         spy = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tests.attack.spy", str(out), str(house.stage.directory)),
             *buses,
-            cwd=_ROOT,
+            cwd=ROOT,
             stdin=PIPE,
             stdout=PIPE,
         )

@@ -13,10 +13,10 @@ import pytest
 from tests.bench.__main__ import BENCHES, parser
 from tests.bench.figures import Effort, Findings, Target
 from tests.bench.report import as_json, number
+from tests.checkout import ROOT
 
 pytestmark = pytest.mark.timeout(300)  # a bench keeps a machine busy, and others may, too
 
-ROOT = Path(__file__).parents[2]
 QUICK = Effort(quick=True)
 
 

@@ -32,9 +32,9 @@ from tests.bench.front_door import introduce, issuer_at_work, lock_card
 from tests.bench.intake import sealed, session_for_lock
 from tests.bench.issuing import connected_outlet
 from tests.bench.scenery import NONCE, SLOT_MS
+from tests.checkout import ROOT
 
 HOST: Final = "lock"
-_ROOT: Final = Path(__file__).parents[2]
 _LIFETIME_SECONDS: Final = 3600
 _RECEIVED_SECONDS: Final = 30.0
 _LOCK_ID: Final = LockId(LOCK_ID)
@@ -71,7 +71,7 @@ async def whole_lock(sessions: int, version: int) -> AsyncIterator[WholeLock]:
         lock = scenery.daemon("lock", host, settings)
         lock.words = (sys.executable, "-m", stamping_lock.__name__)
         async with issuer_at_work(scenery) as (role, store):
-            await lock.start(PYTHONPATH=str(_ROOT), **{stamping_lock.STAMPS: str(lock_stamps)})
+            await lock.start(PYTHONPATH=str(ROOT), **{stamping_lock.STAMPS: str(lock_stamps)})
             await lock.told("link-up", part="scan")
             if version == 1:
                 held = await _deliver(scenery, lock, sessions)

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from blelockd.cli import guest, issuer, lock
+from tests.checkout import ROOT
 
-ROOT: Final = Path(__file__).resolve().parents[2]
 SECONDS: Final = 50
 MAINS: Final[dict[str, Callable[[list[str]], int]]] = {
     "issuer": issuer.main,

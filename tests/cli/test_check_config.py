@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from blelockd.cli.exits import Exit
-from tests.cli.commands import MAINS, ROOT, execute, status_of
+from tests.checkout import ROOT
+from tests.cli.commands import MAINS, execute, status_of
 
 SHIPPED = ROOT / "etc" / "blelock"
 

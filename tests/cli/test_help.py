@@ -14,7 +14,8 @@ from blelockd.adapters.journal import MODES
 from blelockd.cli import guest, issuer, lock
 from blelockd.cli.exits import STATUSES_TOLD, Exit
 from blelockd.cli.frame import verbs_of
-from tests.cli.commands import MAINS, ROOT, argv_of, environment, execute, status_of
+from tests.checkout import ROOT
+from tests.cli.commands import MAINS, argv_of, environment, execute, status_of
 
 VERBS: Final = [
     (role, verb)

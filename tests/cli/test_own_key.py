@@ -10,7 +10,8 @@ from blelockd.adapters.keyring import generate, read_private, read_public
 from blelockd.cli.exits import Exit
 from blelockd.cli.keys import OWN_KEYS
 from blelockd.protocol.keys import PublicKey
-from tests.cli.commands import MAINS, ROOT, config, execute, status_of
+from tests.checkout import ROOT
+from tests.cli.commands import MAINS, config, execute, status_of
 
 
 @pytest.mark.parametrize("role", MAINS)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -15,13 +14,14 @@ from blelockd.config import GuestConfig, IssuerConfig, LockConfig, MqttConfig, T
 from blelockd.config.common import RoleConfig
 from blelockd.config.options import Section, options_of
 from blelockd.config.reference import EntryType, defaults, entries, shipped_file
+from tests.checkout import ROOT
 
 ROLES: Final[dict[str, type[RoleConfig]]] = {
     "issuer": IssuerConfig,
     "lock": LockConfig,
     "guest": GuestConfig,
 }
-FOLDER: Final = Path(__file__).resolve().parents[2] / "etc" / "blelock"
+FOLDER: Final = ROOT / "etc" / "blelock"
 PAHO_LOOKS_EVERY_SECONDS: Final = 1  # its loop asks after the keepalive once a second
 EVERY_ROLE: Final = pytest.mark.parametrize("role", ROLES)
 

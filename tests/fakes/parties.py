@@ -8,7 +8,6 @@ from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Final
 
 from blelockd.adapters.clock import SystemClock
@@ -17,6 +16,7 @@ from blelockd.adapters.mqtt.inbox import Mailbox
 from blelockd.protocol.ids import LockId
 from blelockd.services.events import EventKind
 from blelockd.services.tally import Counted, Tally
+from tests.checkout import ROOT
 from tests.fakes.broker import Broker
 from tests.fakes.journal import RememberingJournal
 
@@ -139,7 +139,7 @@ asyncio.run(main())
 async def lock_process(broker: Broker) -> AsyncIterator[Process]:
     """A lock in a process of its own, killed at the end."""
     lock = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", _A_LOCK, str(broker.port), cwd=Path(__file__).parents[2]
+        sys.executable, "-c", _A_LOCK, str(broker.port), cwd=ROOT
     )
     try:
         yield lock

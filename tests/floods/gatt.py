@@ -23,6 +23,7 @@ from blelockd.virtual.att import AttError
 from blelockd.virtual.link import LinkLostError
 from blelockd.virtual.phantom import Phantom, PhantomLink
 from tests.bench.figures import Effort, Findings, Table, Target, Tell
+from tests.checkout import ROOT
 from tests.floods import counting_issuer
 from tests.floods.honest import MANY, HonestGuest
 from tests.floods.watch import COLUMNS, Flooded, Watch
@@ -33,7 +34,6 @@ SERVED_WITHIN_SECONDS: Final = 5.0
 
 _AT_ONCE: Final = 16
 _ANSWER_SECONDS: Final = 0.2
-_ROOT: Final = Path(__file__).parents[2]
 _AUDIT: Final = "blelock/audit-head"
 
 _NOTES: Final = (
@@ -57,7 +57,7 @@ class _CountingHouse(WholeHouse):
 
     def environment(self, role: str) -> dict[str, str]:
         """What a daemon of that role is started with."""
-        more = {counting_issuer.COUNTS: str(self.counts), "PYTHONPATH": str(_ROOT)}
+        more = {counting_issuer.COUNTS: str(self.counts), "PYTHONPATH": str(ROOT)}
         return more if role == "issuer" else {}
 
     def rsa(self) -> Counter[str]:

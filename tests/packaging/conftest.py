@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.checkout import ROOT
 from tests.packaging.machine import ROLES, Machine, base
-from tests.test_project import ROOT
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

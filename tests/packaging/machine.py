@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.test_project import ROOT
+from tests.checkout import ROOT
 
 COMMAND_SECONDS: Final = 600
 ROLES: Final = ("issuer", "lock", "guest")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.checkout import ROOT
 from tests.packaging.machine import COMMAND_SECONDS
-from tests.test_project import ROOT
 
 pytestmark = [pytest.mark.packages, pytest.mark.timeout(900)]
 

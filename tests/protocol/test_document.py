@@ -8,7 +8,6 @@ import hmac
 import json
 import re
 from dataclasses import fields, replace
-from pathlib import Path
 from typing import Final
 
 import pytest
@@ -25,11 +24,11 @@ from blelockd.protocol.verifier import Reason, Refuse, Rules, Verifier
 from blelockd.services.issuer.issuance import IssuancePolicy
 from blelockd.services.issuer.provider import ProviderLimits
 from blelockd.services.lock.intake import IntakeLimits
+from tests.checkout import ROOT
 from tests.fakes.clock import NOON
 from tests.fakes.keys import VECTORS, vectors
 from tests.fakes.sessions import SLOT_MS, Mismatched, a_session, token_at
 
-ROOT: Final = Path(__file__).parent.parent.parent
 DOCUMENT: Final = (ROOT / "docs/protocol.md").read_text()
 QUOTED: Final = re.findall(r"<!-- (\w+) (\d+) -->\n```json\n(.*?)\n```", DOCUMENT, re.DOTALL)
 TOKENS: Final = json.loads((VECTORS / "tokens.json").read_text())["v1"]

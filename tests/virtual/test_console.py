@@ -16,8 +16,8 @@ import pytest
 from blelockd.adapters.bluez.dbus import connect, disconnect
 from blelockd.virtual.console import Console
 from blelockd.virtual.hosts import VirtualAir
+from tests.checkout import ROOT
 
-ROOT = Path(__file__).parents[2]
 MODULE = ("-m", "blelockd.virtual")
 
 

@@ -15,6 +15,7 @@ from blelockd.adapters.bluez.dbus import Variant
 from blelockd.adapters.bluez.exported import DBusFault
 from blelockd.virtual.host import AddressKind, Plugged
 from blelockd.virtual.hosts import VirtualAir
+from tests.checkout import ROOT
 from tests.virtual.application import Application
 from tests.virtual.bleaks import scanning
 from tests.virtual.programs import manufacturer, program, until
@@ -197,7 +198,7 @@ asyncio.run(main())
 
 async def test_nothing_outlives_a_parent_that_is_killed() -> None:
     child = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", CHILD, stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[2]
+        sys.executable, "-c", CHILD, stdout=asyncio.subprocess.PIPE, cwd=ROOT
     )
     assert child.stdout is not None
     pid, path = (await asyncio.wait_for(child.stdout.readline(), 20)).split()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from blelockd.virtual.scratch import PREFIX, scratch
+from tests.checkout import ROOT
 
 OWNER = """
 import sys
@@ -36,7 +37,7 @@ def test_what_a_killed_owner_left_goes_when_the_next_begins(place: Path) -> None
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        cwd=Path(__file__).parents[2],
+        cwd=ROOT,
     ) as owner:
         assert owner.stdout is not None
         theirs = Path(owner.stdout.readline().strip())

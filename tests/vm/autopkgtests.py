@@ -9,7 +9,7 @@ import tarfile
 from dataclasses import dataclass
 from typing import Final
 
-from tests.test_project import ROOT
+from tests.checkout import ROOT
 from tests.vm.setting_up import apt_install
 from tests.vm.steps import Steps
 from tests.vm.town import Town

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sized
 from dataclasses import astuple
-from pathlib import Path
 
 import pytest
 
@@ -29,6 +28,7 @@ from tests.adapters.bluez.provisioning_room import (
     refused,
 )
 from tests.adapters.bluez.room import Room, ask, eventually, goes_down
+from tests.checkout import ROOT
 
 OBJECT = "/org/blelock/gatt2/service0/characteristic%d"
 
@@ -65,7 +65,7 @@ class V2Issuer:
 
 
 def test_the_service_has_the_names_of_the_document() -> None:
-    document = (Path(__file__).parents[3] / "docs" / "protocol.md").read_text()
+    document = (ROOT / "docs" / "protocol.md").read_text()
     names = ("service", "INFO", "REQ", "RSP")
     for name, uuid in zip(names, astuple(V2_ENDPOINT), strict=True):
         assert f"| {name} | `{uuid}`" in document

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TextIO
 
 import pytest
@@ -20,8 +19,8 @@ from blelockd.adapters import journal as journal_module
 from blelockd.adapters.journal import MESSAGE_IDS, for_mode
 from blelockd.adapters.journal.sinks import NativeJournal
 from blelockd.services.events import Event, EventKind
+from tests.checkout import ROOT
 
-ROOT = Path(__file__).parents[3]
 EVENT = Event(EventKind.UNLOCK, "lock_01 opens", fields={"lock": "lock_01"})
 
 

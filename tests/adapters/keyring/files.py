@@ -11,7 +11,8 @@ from typing import Final
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-ROOT: Final = Path(__file__).resolve().parents[3]
+from tests.checkout import ROOT
+
 SHORT_BITS: Final = 2048  # quick to make, and long enough to be taken
 
 

@@ -11,10 +11,9 @@ from typing import Final
 from blelockd.adapters.store import Store
 from blelockd.services.issuer.audit import AuditKind
 from tests.adapters.store.household import Household, a_session, later, said
+from tests.checkout import ROOT
 from tests.fakes.clock import NOON
 from tests.fakes.enrolled import DOOR
-
-ROOT: Final = Path(__file__).parents[3]
 
 _LIVES: Final = """
 import os, signal, sys

@@ -17,8 +17,8 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.attack.fuzz.targets import TARGETS, Target
+from tests.checkout import ROOT
 
-ROOT: Final = Path(__file__).resolve().parents[3]
 KEPT: Final = ROOT / "build" / "fuzz"
 _DONE: Final = re.compile(r"Done (\d+) runs in (\d+) second")
 _EXECUTED: Final = re.compile(r"stat::number_of_executed_units:\s*(\d+)")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
 from blelockd.config import ConfigErrors, GuestConfig, IssuerConfig, LockConfig
@@ -16,11 +15,12 @@ from blelockd.protocol.v2.ec_keys import GuestSigningKey, IssuerSealKey, LockSig
 from blelockd.protocol.v2.invites import Invite, InviteSecret, is_typed
 from blelockd.protocol.v2.rsa_keys import IssuerSigningKey, LockSealKey
 from tests.attack.fuzz.taking import taken_by
+from tests.checkout import ROOT
 from tests.fakes import enrolled as cast
 from tests.fakes.keys import PEMS
 
 _LABELS: Final = (b"PRIVATE KEY", b"PUBLIC KEY", b"RSA PRIVATE KEY", b"EC PRIVATE KEY")
-_ETC: Final = Path(__file__).resolve().parents[3] / "etc" / "blelock"
+_ETC: Final = ROOT / "etc" / "blelock"
 
 
 def configuration(raw: bytes) -> bool:

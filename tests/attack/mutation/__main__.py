@@ -8,7 +8,6 @@ import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Final
 
 from rich.console import Console
@@ -17,8 +16,8 @@ from rich.table import Table
 from tests.attack.mutation.equivalent import REASONS
 from tests.attack.mutation.mutants import Mutant, mutants_of
 from tests.attack.mutation.trial import results
+from tests.checkout import ROOT
 
-ROOT: Final = Path(__file__).resolve().parents[3]
 LOG: Final = ROOT / "build" / "mutation.log"
 _ATTACKS: Final = ("tests/attack/test_damage.py", "tests/attack/test_replay.py")
 GROUPS: Final[dict[str, tuple[str, ...]]] = {

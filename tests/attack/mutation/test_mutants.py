@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.attack.mutation.__main__ import GROUPS, ROOT, main
+from tests.attack.mutation.__main__ import GROUPS, main
 from tests.attack.mutation.equivalent import REASONS
 from tests.attack.mutation.mutants import mutants_of, names_of
 from tests.attack.mutation.trial import results
+from tests.checkout import ROOT
 
 CHECKED = """
 def f(reader, x):

@@ -30,10 +30,11 @@ from blelockd.protocol.v2.terms import (
 from blelockd.protocol.v2.trusted_time import LONGEST_ROUND_TRIP_MS
 from blelockd.services.issuer.correspondence import HELLOS_AT_ONCE, HELLOS_PER_SECOND
 from blelockd.services.issuer.granting import MOST_LIVE
+from tests.checkout import ROOT
 from tests.fakes import enrolled as cast
 from tests.fakes.keys import VECTORS, vectors
 
-DOCUMENT: Final = (Path(__file__).parents[3] / "docs/protocol.md").read_text()
+DOCUMENT: Final = (ROOT / "docs/protocol.md").read_text()
 SECOND: Final = DOCUMENT[DOCUMENT.index("\n# Version 2\n") :]
 QUOTED: Final = re.findall(r"<!-- messages-v2 (\d+) -->\n```hex\n(.*?)\n```", SECOND, re.DOTALL)
 
