@@ -9,23 +9,23 @@ from typing import Final
 
 from blelockd.adapters.keyring import IEK, ISK, Keyring
 from blelockd.cli import frame
-from blelockd.cli.access import access
-from blelockd.cli.auditing import audit
-from blelockd.cli.broker_config import broker_config
 from blelockd.cli.cards import card
 from blelockd.cli.configuration import Role, check_config, lock_id
 from blelockd.cli.confirming import Owner
 from blelockd.cli.doctor import doctor
 from blelockd.cli.exits import Exit
 from blelockd.cli.frame import Command, say
-from blelockd.cli.guests import guests
 from blelockd.cli.importing import add_import_arguments, import_key
-from blelockd.cli.keeping import backup, forget, restore
+from blelockd.cli.issuing.access import access
+from blelockd.cli.issuing.auditing import audit
+from blelockd.cli.issuing.broker_config import broker_config
+from blelockd.cli.issuing.guests import guests
+from blelockd.cli.issuing.keeping import backup, forget, restore
+from blelockd.cli.issuing.locks import locks
+from blelockd.cli.issuing.story import why
 from blelockd.cli.keys import add_keys_directory, keygen, keys_directory, show_key
-from blelockd.cli.locks import locks
 from blelockd.cli.running import run
 from blelockd.cli.status import status
-from blelockd.cli.story import why
 from blelockd.config import IssuerConfig
 from blelockd.protocol.ids import LockId
 from blelockd.protocol.v2.cards import IssuerCard

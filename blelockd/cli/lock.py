@@ -8,7 +8,7 @@ from typing import Final
 
 from blelockd.adapters.keyring import LEK, LSK, Keyring
 from blelockd.cli import frame
-from blelockd.cli.calibrate import calibrate
+from blelockd.cli.calibrating.calibrate import calibrate
 from blelockd.cli.cards import card, trust
 from blelockd.cli.configuration import Role, check_config
 from blelockd.cli.doctor import doctor

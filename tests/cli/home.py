@@ -11,7 +11,7 @@ import pytest
 
 from blelockd.adapters.keyring import IEK, ISK
 from blelockd.adapters.store import Store
-from blelockd.cli.store import now
+from blelockd.cli.issuing.store import now
 from blelockd.protocol.ids import LockId, SessionId
 from blelockd.protocol.instants import Instant
 from blelockd.protocol.v2.cards import LockCard

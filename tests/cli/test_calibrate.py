@@ -10,9 +10,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from blelockd.cli import calibration_words as words
+from blelockd.cli.calibrating import words
+from blelockd.cli.calibrating.live import Screen, bar
 from blelockd.cli.exits import Exit
-from blelockd.cli.live import Screen, bar
 from blelockd.services.lock.calibration import Heard, Place, place, propose
 from blelockd.services.lock.signals import OPEN, Signal
 from tests.cli.commands import config, execute, status_of

@@ -11,9 +11,9 @@ from blelockd.adapters.store import Store
 from blelockd.cli.configuration import Role
 from blelockd.cli.exits import Exit
 from blelockd.cli.frame import Command, Group, say
-from blelockd.cli.inviting import invite
-from blelockd.cli.selecting import add_guest_argument, guests_meant
-from blelockd.cli.store import (
+from blelockd.cli.issuing.inviting import invite
+from blelockd.cli.issuing.selecting import add_guest_argument, guests_meant
+from blelockd.cli.issuing.store import (
     counted,
     granted,
     not_yet,
@@ -24,7 +24,7 @@ from blelockd.cli.store import (
     shown,
     wait_for_locks,
 )
-from blelockd.cli.tables import table
+from blelockd.cli.issuing.tables import table
 from blelockd.config import IssuerConfig
 from blelockd.protocol.ids import GuestId
 from blelockd.protocol.instants import Instant

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
-from blelockd.cli.picture import Drawing, Line, svg
+from blelockd.cli.calibrating.picture import Drawing, Line, svg
 from blelockd.services.lock.calibration import FEWEST_SLOTS, Heard, Place, Proposal, Spread
 
 _MEANING = """\

@@ -11,13 +11,13 @@ from typing import Final
 
 from blelockd.adapters.keyring import ISK, KeyFileError, Keyring
 from blelockd.adapters.store import Store
-from blelockd.cli.audit_words import details, name_of, when, who
-from blelockd.cli.completion import locks_known, people_known
 from blelockd.cli.configuration import Role, lock_id, person
 from blelockd.cli.exits import Exit, Failure
 from blelockd.cli.frame import Command, printable, say
-from blelockd.cli.store import opened
-from blelockd.cli.tables import table
+from blelockd.cli.issuing.audit_words import details, name_of, when, who
+from blelockd.cli.issuing.completion import locks_known, people_known
+from blelockd.cli.issuing.store import opened
+from blelockd.cli.issuing.tables import table
 from blelockd.config import IssuerConfig
 from blelockd.config.access_kinds import LocalTime, first_moment, last_moment
 from blelockd.config.kinds import OneValue

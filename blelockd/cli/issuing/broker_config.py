@@ -25,7 +25,7 @@ from blelockd.adapters.mosquitto import (
 from blelockd.cli.configuration import Role
 from blelockd.cli.exits import Exit, Failure
 from blelockd.cli.frame import Command, say
-from blelockd.cli.store import locks_kept
+from blelockd.cli.issuing.store import locks_kept
 from blelockd.config import IssuerConfig
 
 STEPS_FILE: Final = "STEPS.txt"

@@ -6,11 +6,11 @@ import argparse
 from collections.abc import Iterator
 
 from blelockd.adapters.store import Store
-from blelockd.cli.audit_words import sentence, when, who
 from blelockd.cli.configuration import Role
 from blelockd.cli.exits import Exit, Failure
 from blelockd.cli.frame import Command, say
-from blelockd.cli.store import counted, opened
+from blelockd.cli.issuing.audit_words import sentence, when, who
+from blelockd.cli.issuing.store import counted, opened
 from blelockd.config import IssuerConfig
 from blelockd.protocol.ids import SessionId
 from blelockd.services.issuer.audit import AuditEvent, AuditFilter, AuditKind

@@ -11,11 +11,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from blelockd.cli.completion import locks_known, people_known
 from blelockd.cli.configuration import Role, lock_id, person
 from blelockd.cli.exits import Exit
 from blelockd.cli.frame import Command, Group, printable, say
-from blelockd.cli.store import STORE_FILE, now, opened
+from blelockd.cli.issuing.completion import locks_known, people_known
+from blelockd.cli.issuing.store import STORE_FILE, now, opened
 from blelockd.config import IssuerConfig
 from blelockd.config.access_kinds import LocalTime, first_moment
 from blelockd.protocol.instants import MS_PER_SECOND, Instant

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from blelockd.cli import qr
 from blelockd.cli.exits import Exit
-from blelockd.cli.store import now
+from blelockd.cli.issuing import qr
+from blelockd.cli.issuing.store import now
 from blelockd.protocol.v2.invites import INVITE_SECONDS, Invite, InviteKey, InviteSecret
 from blelockd.services.issuer.access import Grant
 from tests.cli.home import BACK, FRONT, HOUR_MS, Home

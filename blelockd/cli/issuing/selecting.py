@@ -7,9 +7,9 @@ import re
 from typing import Final
 
 from blelockd.adapters.store import Store
-from blelockd.cli.completion import people_known
 from blelockd.cli.configuration import Role, person
 from blelockd.cli.exits import Exit, Failure
+from blelockd.cli.issuing.completion import people_known
 from blelockd.config import IssuerConfig
 from blelockd.config.kinds import near_miss
 from blelockd.services.issuer.records import Guest, GuestState

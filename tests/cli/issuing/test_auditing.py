@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from blelockd.cli.exits import Exit
-from blelockd.cli.store import now
+from blelockd.cli.issuing.store import now
 from blelockd.protocol.instants import Instant
 from blelockd.protocol.v2.reports import EventType
 from blelockd.services.issuer.audit import AuditEntry, AuditKind

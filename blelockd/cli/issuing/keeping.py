@@ -10,13 +10,13 @@ from pathlib import Path
 from blelockd.adapters.handing_over import put
 from blelockd.adapters.owner import acting_as_owner_of
 from blelockd.adapters.store import NoBackup, Store
-from blelockd.cli.audit_words import when
-from blelockd.cli.auditing import issuer_key, not_as_written
-from blelockd.cli.completion import people_known
 from blelockd.cli.configuration import Role, person
 from blelockd.cli.exits import Exit, Failure
 from blelockd.cli.frame import Command, say
-from blelockd.cli.store import (
+from blelockd.cli.issuing.audit_words import when
+from blelockd.cli.issuing.auditing import issuer_key, not_as_written
+from blelockd.cli.issuing.completion import people_known
+from blelockd.cli.issuing.store import (
     STORE_FILE,
     now,
     opened,

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from blelockd.adapters.store import Store
-from blelockd.cli import store as cli_store
 from blelockd.cli.exits import Exit
+from blelockd.cli.issuing import store as cli_store
 from blelockd.services.issuer.access import Grant
 from blelockd.services.issuer.records import Guest, GuestState
 from tests.cli.home import BACK, FRONT, Home

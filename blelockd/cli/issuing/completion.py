@@ -46,7 +46,7 @@ def _people(config: IssuerConfig) -> Iterator[str]:
 
 def _stored(config: IssuerConfig, names: Callable[[Any], Iterator[str]]) -> Iterator[str]:
     from blelockd.cli.exits import Failure
-    from blelockd.cli.store import STORE_FILE, opened
+    from blelockd.cli.issuing.store import STORE_FILE, opened
 
     try:
         if (config.state_directory / STORE_FILE).exists():

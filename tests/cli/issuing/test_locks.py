@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from blelockd.cli import store as cli_store
 from blelockd.cli.exits import Exit
+from blelockd.cli.issuing import store as cli_store
 from blelockd.protocol.v2.cards import LockCard
 from tests.adapters.keyring.files import write
 from tests.cli.home import BACK, FRONT, Home, card_of

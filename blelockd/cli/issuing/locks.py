@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 
 from blelockd.cli.cards import add_card_arguments, read_card
-from blelockd.cli.completion import locks_known
 from blelockd.cli.configuration import Role, lock_id
 from blelockd.cli.confirming import Owner, confirm, nothing_imported
 from blelockd.cli.exits import Exit, Failure
 from blelockd.cli.frame import Command, Group, say
-from blelockd.cli.store import now, opened, pending_numbers, shown, wait_for_locks
-from blelockd.cli.tables import table
+from blelockd.cli.issuing.completion import locks_known
+from blelockd.cli.issuing.store import now, opened, pending_numbers, shown, wait_for_locks
+from blelockd.cli.issuing.tables import table
 from blelockd.config import IssuerConfig
 from blelockd.protocol.ids import LockId
 from blelockd.protocol.v2.cards import LockCard

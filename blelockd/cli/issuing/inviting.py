@@ -12,11 +12,11 @@ from typing import Final
 
 from blelockd.adapters.keyring import IEK, ISK, Keyring
 from blelockd.adapters.store import Store
-from blelockd.cli.completion import locks_known, people_known
 from blelockd.cli.configuration import Role, lock_id, person
 from blelockd.cli.exits import Exit, Failure
 from blelockd.cli.frame import Command, say
-from blelockd.cli.store import granted, now, opened
+from blelockd.cli.issuing.completion import locks_known, people_known
+from blelockd.cli.issuing.store import granted, now, opened
 from blelockd.config import IssuerConfig
 from blelockd.config.access import EVERYWHERE
 from blelockd.config.access_kinds import LocalTime, first_moment, last_moment
@@ -152,7 +152,7 @@ def _warn_of_nothing(config: IssuerConfig, name: str) -> None:
 
 def _show(text: str, typed: str) -> None:
     if sys.stdout.isatty():
-        from blelockd.cli.qr import in_terminal
+        from blelockd.cli.issuing.qr import in_terminal
 
         print(in_terminal(text), flush=True)
     say(f"{text}\nor typed: {typed}")

@@ -13,11 +13,11 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Final
 
-from blelockd.cli import calibration_words as words
+from blelockd.cli.calibrating import words
+from blelockd.cli.calibrating.live import Screen
 from blelockd.cli.configuration import Role
 from blelockd.cli.exits import Exit, Failure
 from blelockd.cli.frame import Command, say
-from blelockd.cli.live import Screen
 from blelockd.config import LockConfig
 from blelockd.protocol.errors import Malformed
 from blelockd.protocol.ids import BluetoothAddress

@@ -1,0 +1,1 @@
+"""`blelock-lock calibrate`: its verb, its screen, its words and its picture."""
