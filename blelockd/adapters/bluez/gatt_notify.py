@@ -30,6 +30,9 @@ class NotificationSockets:
     def acquire(self, device: str) -> int | None:
         """BlueZ's end of a new socket for `device`, as a descriptor to pass on; None: no room."""
         self.release(device)
+        for other, socket_of_other in list(self._sockets.items()):
+            # BlueZ closes one before it asks for the next, and this call may be heard before that.
+            self._on_readable(other, socket_of_other)
         if len(self._sockets) >= MOST_SOCKETS:
             return None
         kind = socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC

@@ -12,7 +12,8 @@ from typing import Final
 
 from blelockd.services.ports import CharacteristicWrite, WriteHandler
 
-MOST_DEVICES: Final = 16
+MOST_DEVICES: Final = 64
+"""More than an adapter links: the answer to who has gone holds its place for some 50 ms more."""
 MOST_WAITING_PER_DEVICE: Final = 64
 HANDLER_SECONDS: Final = 60.0
 
