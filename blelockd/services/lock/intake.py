@@ -188,7 +188,7 @@ class Intake:
         over = self._ends.take(now, at_most)
         for session_id in over:
             session = self._live.get(session_id)
-            if session is not None and session.not_after <= now:
+            if session is not None:  # else it has made room
                 self._end(session)
         returned = self._returns.take(now_seconds, at_most)
         for digest in returned:

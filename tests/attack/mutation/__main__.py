@@ -37,7 +37,10 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         "tests/services/lock/test_event_log.py",
         "tests/services/lock/test_holdings.py",
     ),
-    "blelockd/services/lock/holdings.py": ("tests/services/lock/test_holdings.py",),
+    "blelockd/services/lock/holdings.py": (
+        "tests/services/lock/test_holdings.py",
+        "tests/services/lock/test_holdings_told.py",
+    ),
     "blelockd/services/lock/intake.py": (
         "tests/services/lock/test_intake.py",
         "tests/services/lock/test_intake_limits.py",

@@ -24,5 +24,11 @@ REASONS: Final[dict[str, str]] = {
     "len(raw) != POINT_BYTES or raw[0] != _UNCOMPRESSED": (
         "a compressed point has 33 bytes, and pyca knows no hybrid ones"
     ),
+    "blelockd/services/lock/holdings.py: always: if session.max_uses, in an expression": (
+        "without a limit none of the openings counts: this spares a look at the log"
+    ),
+    "blelockd/services/lock/intake.py: never: if session.bound_address is None": (
+        "no session is kept under no address: this is for the types"
+    ),
 }
 """By the mutant's name."""

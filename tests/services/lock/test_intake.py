@@ -120,6 +120,7 @@ async def test_a_session_ends_at_its_end() -> None:
     assert (len(lock.intake), len(lock.verifier)) == (0, 0)
     assert lock.journal.kinds()[-1] == EventKind.SESSION_ENDED
     assert lock.journal.events[-1].fields["heard"] is True
+    assert lock.journal.events[-1].message.endswith(" ended")
 
 
 async def test_a_session_whose_guest_was_never_heard_says_so_at_its_end() -> None:
@@ -147,6 +148,21 @@ async def test_what_a_wrong_clock_refused_is_taken_when_it_comes_after_the_clock
     ]
     lock.intake.reconsider()
     assert await lock.gets(payload) == [Counted.DUPLICATE_SESSION]
+
+
+async def test_what_was_refused_by_the_clock_is_remembered_no_longer_than_it_counts() -> None:
+    lock = Mailslot()
+    remembered = lock.intake._refused_by_clock
+    await lock.gets(message(lock.grant(1)))
+    assert not remembered
+    await lock.gets(message(lock.grant(2, offset_seconds=31)))
+    assert len(remembered) == 1
+    lock.clock.time.jump(61)
+    lock.intake.expire()
+    assert not remembered
+    await lock.gets(message(lock.grant(3, offset_seconds=31)))
+    lock.intake.reconsider()
+    assert not remembered
 
 
 async def test_a_clock_set_forward_and_back_brings_no_ended_session_back() -> None:
