@@ -66,8 +66,10 @@ class HonestGuest:
         with suppress(ProvisioningFailed, NotTold):
             await self.opens()
 
-    async def opens(self, within_seconds: float = 20.0) -> None:
-        """Get a session, walk up and be let in; raises ProvisioningFailed, NotTold."""
+    async def opens(self, within_seconds: float = 20.0) -> str:
+        """Get a session, which is returned, walk up and be let in; raises ProvisioningFailed,
+        NotTold.
+        """
         carried = await self.session()
         self._addresses += 1
         address = f"C3:00:00:00:{self._addresses >> 8:02X}:{self._addresses & 255:02X}"
@@ -87,6 +89,7 @@ class HonestGuest:
         finally:
             showing.cancel()
             await asyncio.wait({showing})
+        return str(session.session_id)
 
     @asynccontextmanager
     async def coming(self, what: Callable[[], Awaitable[object]]) -> AsyncIterator[list[float]]:

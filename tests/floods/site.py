@@ -5,13 +5,29 @@ from __future__ import annotations
 import random
 import signal
 from pathlib import Path
+from typing import Any, Final
 
 from blelockd.adapters.store import Store
 from blelockd.services.issuer.audit import AuditFilter, AuditKind
 from blelockd.virtual.stage import DaemonProcess
 from tests.floods.disk import SmallDisk
 from tests.floods.honest import HonestGuest
-from tests.stories.whole_house import WholeHouse
+from tests.stories.whole_house import REARM_SECONDS, WholeHouse
+
+_BOLT: Final = "bolt"
+
+
+def bolt(disk: SmallDisk) -> dict[str, Any]:
+    """The lock's strike, a program that writes down what it opens for: beside the disk, for that
+    may be full.
+    """
+    write = f'echo "$BLELOCK_SESSION $BLELOCK_SLOT" >>{disk.path.parent / _BOLT}'
+    return {
+        "type": "command",
+        "command": ["/bin/sh", "-c", write],
+        "hold_seconds": 0.2,
+        "rearm_seconds": REARM_SECONDS,
+    }
 
 
 class Site:
@@ -41,9 +57,10 @@ class Site:
         await daemon.start()
 
     def openings(self) -> list[tuple[str, int]]:
-        """Session and slot of all that the lock has told it opened for."""
-        events = self.house.lock.events
-        return [(e.fields["session"], e.fields["slot"]) for e in events if e.kind == "unlock"]
+        """Session and slot of all that the strike was released for."""
+        file = self.disk.path.parent / _BOLT
+        lines = file.read_text().splitlines() if file.exists() else []
+        return [(session, int(slot)) for session, slot in map(str.split, lines)]
 
     def in_audit(self) -> tuple[set[tuple[bytes, int]], set[tuple[str, int]]]:
         """The lock's events by epoch and counter, and its openings, as the issuer has them."""

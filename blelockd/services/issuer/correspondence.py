@@ -160,6 +160,7 @@ class Correspondence:
             await self._revoking.acknowledged(card, sent, sent.message, ack.result)
         else:
             await self._delivery.acknowledged(card, sent, ack.result)
+            self._revoking.hear()  # a SYNC settles what was owed
 
     # --- events --------------------------------------------------------------------------------
 

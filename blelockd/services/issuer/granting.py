@@ -144,6 +144,9 @@ class Granting:
             self._counting.discard(person)
 
     async def _opened(self, asked: Asked, permitted: Permitted) -> SessionForLock | Refusal:
+        lock_id = asked.request.lock_id
+        if not await self._revoking.spares_new(lock_id, _TOLD_WITHIN_SECONDS):
+            return Refusal(RefusalCode.LOCK_OFFLINE, _RETRY_SECONDS, permitted.rule)
         session = self._mint(asked.guest, permitted)
         now = self._clock.now()
         try:

@@ -6,11 +6,11 @@ The store says what is owed to whom: the operator's commands write there, too.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Final
 
-from blelockd.protocol.ids import SessionId
+from blelockd.protocol.ids import LockId, SessionId
 from blelockd.protocol.instants import MS_PER_SECOND
 from blelockd.protocol.v2.cards import LockCard
 from blelockd.protocol.v2.down import Revoke
@@ -85,22 +85,34 @@ class Revoking:
 
         Raises StoreFailed.
         """
-        self.owe()
+        return await self._comes_true(lambda: self._sessions.are_told(session_ids), within_seconds)
+
+    async def spares_new(self, lock_id: LockId, within_seconds: float) -> bool:
+        """Whether a session that is given to that lock now outlives all that is owed to it. Where it
+        must still be told to revoke all, that is waited for, so long at most. Raises StoreFailed.
+        """
+
+        def none_is_of_all() -> bool:
+            return all(owed.revoke.whom is not None for owed in self._sessions.pending(lock_id))
+
+        return await self._comes_true(none_is_of_all, within_seconds)
+
+    async def _comes_true(self, check: Callable[[], bool], within_seconds: float) -> bool:
         until = self._clock.monotonic_seconds() + within_seconds
-        while not await asyncio.to_thread(self._are_told, session_ids):
+        while True:
+            news = self._news  # from before the look: what is heard meanwhile is not missed
+            if await asyncio.to_thread(check):
+                return True
             left = until - self._clock.monotonic_seconds()
             if left <= 0:
                 return False
-            await pause(self._clock, left, self._news)
-        return True
-
-    def _are_told(self, session_ids: Collection[SessionId]) -> bool:
-        self._news.clear()
-        return self._sessions.are_told(session_ids)
+            self.owe()
+            await pause(self._clock, left, news)
 
     def hear(self) -> None:
-        """A lock has told that a session is over; that is kept."""
-        self._news.set()
+        """A lock has told that a session is over, or that it has revoked; that is kept."""
+        news, self._news = self._news, asyncio.Event()
+        news.set()
 
     async def acknowledged(
         self, card: LockCard, sent: Sent, revoke: Revoke, result: Result
@@ -112,6 +124,7 @@ class Revoking:
             numbers = [sent.concerning]
             await asyncio.to_thread(self._sessions.settle, numbers, self._clock.now())
             self._journal.record(revoked(card, _whom(revoke)))
+            self.hear()
 
     async def _send_owed(self) -> None:
         owed = await asyncio.to_thread(self._sessions.pending)

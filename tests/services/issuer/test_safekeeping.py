@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,11 +11,13 @@ import pytest
 
 from blelockd.protocol.v2.down import Revoke
 from blelockd.services.events import EventKind
+from blelockd.services.guest.provisioning import Obstacle
 from blelockd.services.issuer.audit import AuditKind
 from blelockd.services.liveness import PartState
 from tests.fakes.clock import settle
 from tests.fakes.office import Premises
 from tests.fakes.paper_lock import PaperLock
+from tests.services.issuer.deciding import refused
 
 
 @pytest.fixture
@@ -93,6 +96,35 @@ async def test_the_locks_are_told_to_forget_all_sessions(premises: Premises) -> 
         assert Revoke(None) in lock.heard(Revoke)
         assert not lock.sessions
         assert not premises.operator.sessions.pending()
+
+
+async def test_a_session_that_is_asked_for_before_all_are_revoked_waits_and_lives(
+    premises: Premises,
+) -> None:
+    lock = await lived_in(premises)
+    damage(premises)
+    premises.open_office()
+    premises.broker.withholds = True
+    async with premises.running(lock):
+        await premises.time.pass_(2)
+        assert await refused_in(premises, 2.5) is Obstacle.LOCK_OFFLINE
+        asking = asyncio.ensure_future(premises.ask())
+        await premises.time.pass_(0.2)
+        assert not asking.done()
+        premises.broker.withholds = False
+        lock.hello()
+        await premises.time.pass_(1)
+        carried = await asking
+        await premises.time.pass_(70)
+        assert list(lock.sessions) == [carried.session.session_id]
+        assert not premises.operator.sessions.pending()
+
+
+async def refused_in(premises: Premises, seconds: float) -> Obstacle:
+    """Why a guest got nothing, once so much time has passed."""
+    asking = asyncio.ensure_future(refused(premises))
+    await premises.time.pass_(seconds)
+    return await asking
 
 
 async def test_a_copy_follows_who_guests_are_at_once_and_the_rest_in_a_minute(
