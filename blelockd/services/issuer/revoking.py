@@ -88,8 +88,8 @@ class Revoking:
         return await self._comes_true(lambda: self._sessions.are_told(session_ids), within_seconds)
 
     async def spares_new(self, lock_id: LockId, within_seconds: float) -> bool:
-        """Whether a session that is given to that lock now outlives all that is owed to it. Where it
-        must still be told to revoke all, that is waited for, so long at most. Raises StoreFailed.
+        """Whether a session that is given to that lock now outlives what is owed to it: a REVOKE of
+        all that is on its way is waited for, so long at most. Raises StoreFailed.
         """
 
         def none_is_of_all() -> bool:
