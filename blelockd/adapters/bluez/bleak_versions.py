@@ -19,6 +19,11 @@ from bleak.backends.scanner import AdvertisementData
 
 from blelockd.adapters.bluez import dbus
 from blelockd.adapters.bluez.bleak_objects import BoundedObjects
+from blelockd.adapters.bluez.bleak_senders import (
+    comes_from_bluetoothd,
+    follow_bluetoothd,
+    heed_bluetoothd_alone,
+)
 from blelockd.adapters.bluez.defs import BLUEZ, GATT_SERVICE, MONITOR, PEER
 
 __all__ = ["AdvertisementData", "BLEDevice", "BleakBus", "BleakClient", "BleakLink", "BleakScanner"]
@@ -33,6 +38,8 @@ _POLLS: Final = 100
 _POLL_SECONDS: Final = 0.01
 
 _manager: Any = importlib.import_module("bleak.backends.bluezdbus.manager")
+
+heed_bluetoothd_alone(_manager.BlueZManager)
 
 # Before its first connection bleak asks bluetoothctl for its version, and when that is cancelled,
 # no later connection ever begins. What it assumes without asking holds from BlueZ 5.55 on.
@@ -148,13 +155,19 @@ async def open_bus() -> Any:
 
     When cancelled, bleak is first let make the connection: it would lose it else.
     """
-    opening = asyncio.ensure_future(_manager.get_global_bluez_manager())
+    opening = asyncio.ensure_future(_opened())
     try:
         return await asyncio.shield(opening)
     except asyncio.CancelledError:
         await asyncio.wait({opening}, timeout=_POLLS * _POLL_SECONDS)
         opening.cancel()
         raise
+
+
+async def _opened() -> Any:
+    manager = await _manager.get_global_bluez_manager()
+    await follow_bluetoothd(manager)
+    return manager
 
 
 def _forget_removed_services(manager: Any) -> None:
@@ -208,7 +221,10 @@ class BleakBus:
 
     def _on_message(self, message: Any) -> None:
         """bluetoothd activates a monitor that it uses, and releases one that it will not use."""
-        if message.interface == MONITOR:
+        is_call = message.message_type is _manager.MessageType.METHOD_CALL
+        if is_call and message.interface == MONITOR:
+            if not comes_from_bluetoothd(self._manager, message):
+                return
             if message.member == "Activate":
                 self.monitor_is_active.set()
             elif message.member == "Release":
