@@ -38,6 +38,7 @@ _BEGUN_BEFORE_MS: Final = 2 * MS_PER_SECOND
 _TOLD_WITHIN_SECONDS: Final = 2.0
 _RETRY_SECONDS: Final = 5
 _SEED_BYTES: Final = 32
+_BUSY: Final = Refusal(RefusalCode.BUSY, _RETRY_SECONDS)
 _USELESS: Final = {
     Result.UNREADABLE: RefusalCode.LOCK_OFFLINE,
     Result.WRONG_LOCK: RefusalCode.LOCK_OFFLINE,
@@ -86,14 +87,16 @@ class Granting:
         except StoreFailed as error:
             self._trouble.tell(error)
             raise Denial("the store fails") from error
-        if not self._register.has_room():
+        is_allowed = self._register.allows(guest)
+        register = self._register
+        if not (register.has_room() if is_allowed else register.has_room_for_busy()):
             raise OverLimit
         asked = Asked(sealed.raw, request, guest)
         try:
-            said = await self._said(asked)
+            said = await self._said(asked) if is_allowed else _BUSY
         except StoreFailed as error:
             self._trouble.tell(error)
-            said = Refusal(RefusalCode.BUSY, _RETRY_SECONDS)
+            said = _BUSY
         await self._register.enter(asked, said)
         return await asyncio.to_thread(self._write, asked, said, received)
 
@@ -112,8 +115,6 @@ class Granting:
             raise Denial(f"a request that {guest.guest_id} has not signed") from error
 
     async def _said(self, asked: Asked) -> SessionForLock | Refusal:
-        if not self._register.allows(asked.guest):
-            return Refusal(RefusalCode.BUSY, _RETRY_SECONDS)
         permitted = await self._ask_permission(asked)
         if isinstance(permitted, Refusal):
             return permitted

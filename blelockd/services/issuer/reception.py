@@ -19,7 +19,7 @@ from blelockd.protocol.v2.frames import Reassembler, frames
 from blelockd.protocol.v2.headers import MessageType, RequestHeader, denied
 from blelockd.protocol.v2.info import CHALLENGE_BYTES, Info
 from blelockd.protocol.v2.request import SealedRequest
-from blelockd.services.allowance import Allowance, Allowances
+from blelockd.services.allowance import Allowance
 from blelockd.services.events import EventKind
 from blelockd.services.issuer.denials import Denial, Denials, OverLimit
 from blelockd.services.issuer.enrolling import Enrolling
@@ -34,7 +34,8 @@ MOST_CHALLENGES: Final = 256
 SEALS_PER_SECOND: Final = 100.0
 SEALS_AT_ONCE: Final = 100
 """So many messages of strangers are looked into: each costs some 0.2 ms, and no RSA. What guests
-are answered is rationed once it is known that they are guests: strangers cannot use that up.
+are answered is rationed once it is known that they are guests: strangers cannot use that up, also
+not under a guest's address, by which therefore nothing is rationed.
 """
 
 _NOTIFICATION_HEADER_BYTES: Final = 3  # Bluetooth Core Vol 3, Part F, 3.4.7.1
@@ -77,8 +78,6 @@ class Reception:
         self._limits = limits
         self._reassembler = Reassembler(limits.pending)
         self._seals = Allowance(SEALS_PER_SECOND, SEALS_AT_ONCE)
-        minute = limits.requests_per_guest_per_minute
-        self._each = Allowances(minute / 60, minute)
 
     def info(self, device: str) -> bytes:
         """INFO for that device, with the only challenge that it may answer from now on."""
@@ -136,7 +135,7 @@ class Reception:
         except Malformed:
             self._tally.count(Counted.MALFORMED_REQUEST)
             return None
-        if not (self._each.take(device, now_seconds) and self._seals.take(now_seconds)):
+        if not self._seals.take(now_seconds):
             self._tally.count(Counted.LIMITED_REQUEST)
             return None
         try:

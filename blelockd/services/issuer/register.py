@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from typing import Final
 
 from blelockd.protocol.instants import MS_PER_SECOND
 from blelockd.protocol.v2.answer import RefusalCode
@@ -20,6 +21,9 @@ from blelockd.services.issuer.store import AuditRecords
 from blelockd.services.issuer.trouble import StoreTrouble
 from blelockd.services.ports import Clock, Journal
 from blelockd.services.tally import Counted, Tally
+
+_BUSY_SHARE: Final = 0.25
+"""So much, of what all guests together are answered, goes to tell some that they ask too often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +66,21 @@ class Register:
         self._limits = limits
         minute, hour = limits.requests_per_guest_per_minute, limits.requests_per_guest_per_hour
         self._all = Allowance(limits.requests_per_second, limits.burst)
+        self._busy = Allowance(
+            limits.requests_per_second * _BUSY_SHARE, max(1, round(limits.burst * _BUSY_SHARE))
+        )
         self._each_minute = Allowances(minute / 60, minute)
         self._each_hour = Allowances(hour / 3600, hour)
 
     def has_room(self) -> bool:
-        """Whether all guests together may be answered once more now."""
+        """Whether all guests together may be answered once more now. To be asked for who is allowed
+        alone: one guest who asks too often must not use up what all have.
+        """
         return self._all.take(self._clock.monotonic_seconds())
+
+    def has_room_for_busy(self) -> bool:
+        """Whether one more of those who ask too often may be told so now."""
+        return self._busy.take(self._clock.monotonic_seconds())
 
     def allows(self, guest: Guest) -> bool:
         """Whether that guest may ask once more now."""

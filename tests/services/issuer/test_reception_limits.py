@@ -18,6 +18,7 @@ from blelockd.services.tally import Counted
 from tests.fakes import enrolled as party
 from tests.fakes.device import MTU, Device, ready, seals_opened
 from tests.fakes.office import GENEROUS, Premises
+from tests.services.issuer.deciding import OTHER_GSK
 
 
 @pytest.fixture
@@ -88,6 +89,43 @@ async def test_one_device_cannot_use_up_what_all_have(tmp_path: Path) -> None:
         answer = await honest.says(honest.req())
         assert answer is not None
         assert len(answer) > 500
+
+
+@pytest.mark.parametrize("state", ["active", "suspended", "removed"])
+async def test_a_guest_that_asks_too_often_takes_nothing_from_the_others(
+    tmp_path: Path, state: str
+) -> None:
+    here = Premises(tmp_path / "store", limits=ProviderLimits(2.0, 8, 3, 1000))
+    lock, greedy = ready(here), here.enrolled(key=OTHER_GSK)
+    if state == "suspended":
+        here.operator.guests.suspend(greedy.guest_id, here.clock.now())
+    elif state == "removed":
+        here.operator.guests.remove(greedy.guest_id, here.clock.now())
+    async with here.running(lock):
+        for number in range(30):
+            device = Device(here, f"greedy {number}")
+            await device.says(device.req(key=OTHER_GSK))
+        for number in range(3):
+            honest = Device(here, f"honest {number}")
+            answer = await honest.says(honest.req())
+            assert answer is not None
+            assert len(answer) > 500
+
+
+async def test_a_stranger_under_a_guests_address_takes_nothing_from_the_guest(
+    tmp_path: Path,
+) -> None:
+    here = Premises(tmp_path / "store", limits=ProviderLimits(10, 10, 3, 1000))
+    lock = ready(here)
+    async with here.running(lock):
+        hers = Device(here, "hers")
+        stranger = GuestSigningKey.derive(party.seed("stranger"))
+        for _ in range(10):
+            await hers.says(hers.req(key=stranger))
+        for _ in range(3):
+            answer = await hers.says(hers.req())
+            assert answer is not None
+            assert len(answer) > 500
 
 
 async def test_of_many_denials_few_are_written_and_all_are_counted(tmp_path: Path) -> None:
