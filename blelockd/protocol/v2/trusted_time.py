@@ -32,6 +32,8 @@ class TrustedTime:
         self._asked_ms = 0
         self._ahead_ms: int | None = None
         self._lease_until_ms = 0
+        self._offer: tuple[bytes, int] | None = None
+        """The nonce of the last TIME that was taken, and until when its lease would be."""
 
     def hello(self, nonce: bytes, boottime_ms: int) -> None:
         """A HELLO goes out with `nonce`, 16 fresh random bytes; only its answer counts from now."""
@@ -45,13 +47,25 @@ class TrustedTime:
     def accept(self, time: Time, boottime_ms: int) -> bool:
         """Take the issuer's time, if it answers the last HELLO within 2 s; whether it was taken.
 
-        The issuer wrote it between the HELLO and now: the middle is at most 1 s off.
+        The issuer wrote it between the HELLO and now: the middle is at most 1 s off. Its lease
+        counts from `extend_lease` on.
         """
         waited_ms = boottime_ms - self._asked_ms
         if not self.answers_hello(time.hello_nonce) or not 0 <= waited_ms <= LONGEST_ROUND_TRIP_MS:
             return False
         self._ahead_ms = time.now + waited_ms // 2 - boottime_ms
-        self._lease_until_ms = boottime_ms + time.lease_seconds * MS_PER_SECOND
+        until_ms = boottime_ms + time.lease_seconds * MS_PER_SECOND
+        self._offer = time.hello_nonce, until_ms
+        return True
+
+    def extend_lease(self, nonce: bytes) -> bool:
+        """All that lives was named in answer to the HELLO with `nonce`: whether the lease of the
+        TIME that answered it, too, counts now. Without that a broker that passes TIME alone would
+        keep alive what was revoked.
+        """
+        if self._offer is None or self._offer[0] != nonce:
+            return False
+        self._lease_until_ms = self._offer[1]
         return True
 
     def now(self, boottime_ms: int) -> Instant | None:

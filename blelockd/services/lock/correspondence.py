@@ -95,12 +95,18 @@ class Correspondence:
         elif isinstance(message, Revoke):
             await self._holdings.revoke(message)
         elif isinstance(message, Sync):
-            if not self._time.answers_hello(message.hello_nonce):
-                return Result.STALE
-            return await self._holdings.take_sync(message)
+            return await self._take_sync(message)
         elif isinstance(message, EventAck):
             await self._delivery.acknowledged(message)
         return Result.APPLIED
+
+    async def _take_sync(self, sync: Sync) -> Result:
+        if not self._time.answers_hello(sync.hello_nonce):
+            return Result.STALE
+        result, is_whole = await self._holdings.take_sync(sync)
+        if is_whole:
+            self._time.extend_lease(sync.hello_nonce)
+        return result
 
     def _drop(self, dropped: Dropped) -> None:
         why = dropped.why

@@ -80,8 +80,11 @@ class Holdings:
             self._learnt_since_sync_began.add(message.session_id)
         return result
 
-    async def take_sync(self, sync: Sync) -> Result:
-        """Learn what lives; and once all of it was named, end what was not."""
+    async def take_sync(self, sync: Sync) -> tuple[Result, bool]:
+        """Learn what lives; and once all of it was named, end what was not.
+
+        Whether all of it was named is the second value.
+        """
         if sync.part == 0:
             self._learnt_since_sync_began.clear()
         named = self._parts.take(sync)
@@ -91,7 +94,8 @@ class Holdings:
             await self._revoke(
                 [held for held in self._live.values() if held.session_id not in live]
             )
-        return Result.FULL if Result.FULL in results else Result.APPLIED
+        result = Result.FULL if Result.FULL in results else Result.APPLIED
+        return result, named is not None
 
     async def revoke(self, message: Revoke) -> None:
         """End the session, all of the guest's, or all.

@@ -70,16 +70,26 @@ class Timekeeper:
         first = self._time.now(arrived_ms) is None
         if not self._time.accept(time, arrived_ms):
             return False
-        started, lease_until = self._time.now(self._started_ms), self._time.lease_until()
+        started = self._time.now(self._started_ms)
         assert started is not None
-        assert lease_until is not None
         if first:
             self._verifier.started = started
-        self._verifier.lease_until = lease_until
         self.lease_seconds = time.lease_seconds
         self.confirmed.set()
-        self.report()
+        self._tell_lease()
         return True
+
+    def extend_lease(self, nonce: bytes) -> None:
+        """All of the SYNC that answers the HELLO with `nonce` was taken."""
+        if self._time.extend_lease(nonce):
+            self._tell_lease()
+
+    def _tell_lease(self) -> None:
+        lease_until = self._time.lease_until()
+        assert lease_until is not None
+        self._verifier.lease_until = lease_until
+        if self.state is ClockState.CONFIRMED:
+            self.report()
 
     def report(self) -> None:
         """Say how the time stands."""

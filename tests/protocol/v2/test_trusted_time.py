@@ -26,10 +26,11 @@ def a_time(nonce: bytes = NONCE, lease_seconds: int = 900) -> Time:
 
 
 def a_clock(waited_ms: int = 0) -> TrustedTime:
-    """A clock that asked at 5 s after boot, and was answered so much later."""
+    """A clock that asked at 5 s after boot, and was answered so much later, by TIME and SYNC."""
     clock = TrustedTime()
     clock.hello(NONCE, 5000)
     assert clock.accept(a_time(), 5000 + waited_ms)
+    assert clock.extend_lease(NONCE)
     return clock
 
 
@@ -86,8 +87,26 @@ def test_the_time_goes_on_and_lapses_with_its_lease() -> None:
     assert clock.lease_until() == NOON + 900_000
     clock.hello(OTHER, 2_000_000)
     assert clock.accept(Time(Instant(NOON + 2_000_000), OTHER, 60), 2_000_000)
+    assert clock.extend_lease(OTHER)
     assert clock.state(2_000_000) is ClockState.CONFIRMED
     assert clock.lease_until() == NOON + 2_060_000
+
+
+def test_a_lease_counts_when_all_that_lives_was_named_in_answer_to_the_same_question() -> None:
+    clock = TrustedTime()
+    assert not clock.extend_lease(NONCE)
+    clock.hello(NONCE, 5000)
+    assert not clock.extend_lease(NONCE)
+    assert clock.accept(a_time(), 5000)
+    assert clock.state(5000) is ClockState.LAPSED
+    assert not clock.extend_lease(OTHER)
+    assert clock.state(5000) is ClockState.LAPSED
+    assert clock.extend_lease(NONCE)
+    assert clock.state(5000) is ClockState.CONFIRMED
+    clock.hello(OTHER, 600_000)
+    assert clock.accept(a_time(OTHER), 600_000)
+    assert not clock.extend_lease(NONCE)
+    assert clock.state(905_000) is ClockState.LAPSED
 
 
 def test_a_refused_time_changes_nothing() -> None:

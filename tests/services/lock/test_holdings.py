@@ -81,6 +81,25 @@ async def test_long_sessions_rest_when_the_lease_is_over_and_short_ones_go_on(to
     assert len(town.lock.strike.releases) == 2
 
 
+async def test_a_broker_that_passes_the_time_alone_keeps_no_long_session_alive(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = await town.learns(lives_ms=7_200_000)
+    answers_to = town.issuer.answers_to
+    monkeypatch.setattr(town.issuer, "answers_to", lambda hello: answers_to(hello)[:1])
+    for _ in range(4):
+        await town.pass_(300)
+        await town.reconnect()
+    town.lock.hears(long)
+    assert town.lock.journal.reasons()[-1] == Reason.SUSPENDED
+    monkeypatch.undo()
+    await town.reconnect()
+    await town.pass_(1)
+    town.lock.hears(long)
+    await town.pass_(0.1)
+    assert len(town.lock.strike.releases) == 1
+
+
 async def test_what_a_sync_does_not_name_is_revoked_once_all_of_it_is_here(town: Town) -> None:
     kept = await town.learns()
     gone = await town.learns()
