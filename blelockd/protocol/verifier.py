@@ -6,7 +6,7 @@ docs/protocol.md, "What the lock checks".
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -133,8 +133,8 @@ class Verifier:
 
     `started` is when this process began: a token of that slot or an earlier one may have been
     spent before, so it opens nothing. Where the clock was set back since, a session's tokens
-    count from the slot after the one in which the lock learnt it. A session that `needs_lease`
-    opens nothing from `lease_until` on. `challenges` are the 8 bytes that may be answered now.
+    count from the slot after the one in which the lock learnt it. `challenges` may be answered
+    now. One that `needs_lease` rests from `lease_until` on, one of limited uses unless `counts_uses`.
     """
 
     def __init__(self, rules: Rules, started: Instant) -> None:
@@ -142,6 +142,7 @@ class Verifier:
         self.started = started
         self.lease_until = LATEST
         self.challenges: tuple[bytes, ...] = ()
+        self.counts_uses: Callable[[], bool] = lambda: True
         self._nearness = Nearness()
         self._index = TokenIndex()
         self._entries: dict[bytes, Entry] = {}
@@ -256,7 +257,8 @@ class Verifier:
     def _spent(self, heard: _Heard) -> Reason | None:
         entry, most = heard.entry, heard.entry.session.max_uses
         if heard.slot > entry.last_slot:
-            return Reason.USES_SPENT if 0 < most <= entry.uses else None
+            usable = not most or (entry.uses < most and self.counts_uses())
+            return None if usable else Reason.USES_SPENT
         if not entry.last_address:
             return Reason.JUST_STARTED
         return Reason.REPEAT if heard.address == entry.last_address else Reason.REPLAY

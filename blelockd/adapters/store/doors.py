@@ -5,9 +5,9 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from blelockd.adapters.store import chain
+from blelockd.adapters.store import chain, uses
 from blelockd.adapters.store.database import Database
-from blelockd.protocol.ids import GuestId, LockId
+from blelockd.protocol.ids import LockId
 from blelockd.protocol.instants import Instant
 from blelockd.protocol.v2.down import EventAck
 from blelockd.protocol.v2.reports import Event as DoorEvent
@@ -17,7 +17,6 @@ from blelockd.services.issuer.records import Taken
 from blelockd.services.issuer.store import MISSING_WHEN_TOLD
 
 _HIGHEST_COUNTER: Final = 1 << 62
-_USE: Final = {EventType.OPENED: 1, EventType.STRIKE_FAILED: -1}
 
 
 class SqliteDoors:
@@ -89,9 +88,16 @@ class _Counter:
             time=now,
             kind=AuditKind.EVENTS_MISSING,
             lock_id=self._lock_id,
-            reason=f"epoch {self._epoch.hex()}: {first} to {last}",
+            reason="; ".join(
+                filter(None, (f"epoch {self._epoch.hex()}: {first} to {last}", self._spend()))
+            ),
         )
         chain.append(self._connection, entry)
+
+    def _spend(self) -> str:
+        """What is told of it."""
+        spent = uses.spend_untold_of_lock(self._connection, self._lock_id)
+        return f"limited uses of {spent} sessions count as used" if spent else ""
 
     def _late(self, event: DoorEvent, now: Instant) -> AuditEvent | None:
         """Keep an event that was thought to be missing; None for one that is known."""
@@ -110,7 +116,9 @@ class _Counter:
         return self._keep(event, now, "late")
 
     def _keep(self, event: DoorEvent, now: Instant, reason: str = "") -> AuditEvent:
-        guest_id, name, rule = self._count_use(event)
+        guest_id, name, rule = uses.count(self._connection, self._lock_id, event)
+        if event.kind is EventType.EVENTS_LOST:
+            reason = "; ".join(filter(None, (reason, self._spend())))
         self._close(event, now)
         known = any(event.session_id.raw)
         entry = AuditEntry(
@@ -138,26 +146,3 @@ class _Counter:
         was_revoked = event.kind is EventType.SESSION_REVOKED
         values = (now, event.session_id.raw, str(self._lock_id), event.time, was_revoked)
         self._connection.execute(sql, values)
-
-    def _count_use(self, event: DoorEvent) -> tuple[GuestId | None, str | None, str | None]:
-        """Whose session it is, None for one that is not this lock's or not known."""
-        sql = (
-            "SELECT guest_id, person, name, rule, openings FROM session LEFT JOIN person ON"
-            " person = reference WHERE session_id = ? AND lock_id = ?"
-        )
-        session = event.session_id.raw
-        row = self._connection.execute(sql, (session, str(self._lock_id))).fetchone()
-        if row is None:
-            return None, None, None
-        guest_id, who, name, rule, openings = row
-        use = max(_USE.get(event.kind, 0), -openings)  # only what this session has used
-        if use:
-            sql = "UPDATE session SET openings = openings + ? WHERE session_id = ?"
-            self._connection.execute(sql, (use, session))
-        if use and who is not None:
-            sql = (
-                "INSERT INTO openings VALUES (?, ?, ?, max(0, ?4)) ON CONFLICT DO UPDATE"
-                " SET openings = max(0, openings + ?4)"
-            )
-            self._connection.execute(sql, (who, guest_id, rule, use))
-        return GuestId(guest_id), name, rule

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from blelockd.adapters.store import chain
+from blelockd.adapters.store import chain, uses
 from blelockd.protocol.instants import Instant
 from blelockd.services.issuer.audit import AuditEntry, AuditKind, Head
 from blelockd.services.issuer.records import GuestState
@@ -27,6 +27,7 @@ def prune(connection: sqlite3.Connection, before: Instant, now: Instant) -> int:
 
     Only events up to a signed head go: else who removes them could pass for retention.
     """
+    uses.spend_untold_before(connection, before)
     connection.execute("DELETE FROM session WHERE not_after_ms < ?", (before,))
     pruned = _prune_audit(connection, before, now)
     connection.execute(

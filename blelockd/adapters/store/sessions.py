@@ -9,12 +9,11 @@ from typing import Final
 
 from blelockd.adapters.store import chain, revocations
 from blelockd.adapters.store.database import Database
+from blelockd.adapters.store.uses import read_terms
 from blelockd.protocol.ids import GuestId, LockId, SessionId
 from blelockd.protocol.instants import Instant
 from blelockd.protocol.opaque import SessionKey
 from blelockd.protocol.v2.down import SessionForLock
-from blelockd.protocol.v2.terms import Terms
-from blelockd.protocol.v2.wire import Reader
 from blelockd.services.issuer.audit import AuditEntry, AuditKind
 from blelockd.services.issuer.records import (
     GuestState,
@@ -183,9 +182,7 @@ def _check_lock(connection: sqlite3.Connection, lock_id: LockId) -> None:
 def _with_what_is_left(
     session_id: bytes, key: bytes, guest_id: bytes, not_before: int, terms: bytes, openings: int
 ) -> SessionForLock | None:
-    reader = Reader(terms)
-    agreed = Terms.take(reader, 0)
-    reader.done()
+    agreed = read_terms(terms)
     if agreed.max_uses:
         left = agreed.max_uses - openings
         if left <= 0:

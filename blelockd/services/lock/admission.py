@@ -43,7 +43,7 @@ _IN_WORDS: Final = {
     Reason.REPLAY: "the token was spent already, and now comes from another device",
     Reason.REPEAT: "the token was spent already",
     Reason.JUST_STARTED: "the lock has just started: this token may be spent",
-    Reason.USES_SPENT: "the session has opened the door as often as it may",
+    Reason.USES_SPENT: "the session may open the door no more, or no use can be counted now",
     Reason.FORGED: "the token does not verify",
     Reason.WRONG_MODE: "the token answers a challenge where none is asked, or none where one is",
     Reason.NO_INTENT: "this door wants the guest's hand on the phone",

@@ -95,6 +95,10 @@ class EventLog:
         """How many events are kept and not acknowledged."""
         return self._on_disk + len(self._unsaved)
 
+    def has_room_for_opening(self) -> bool:
+        """Whether an opening that happens now would be counted, also after a power cut."""
+        return self._has_room_for(EventType.OPENED) and not self._failing
+
     def add(
         self,
         kind: EventType,

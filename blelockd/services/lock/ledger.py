@@ -53,6 +53,7 @@ class EventLedger:
     def __init__(self, log: EventLog, verifier: Verifier) -> None:
         self._log = log
         self._verifier = verifier
+        verifier.counts_uses = log.has_room_for_opening
 
     def admitted(self, admit: Admit) -> None:
         """The opening is counted. It stands before whatever ends its session."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from blelockd.protocol.ids import SessionId
+from blelockd.protocol.instants import Instant
 from blelockd.protocol.v2.down import EventAck
 from blelockd.protocol.v2.reports import EventType
 from blelockd.services.issuer.audit import AuditKind
@@ -55,6 +56,44 @@ def test_a_strike_that_failed_takes_back_no_use_of_another_session(house: Househ
     for counter in (4, 5):
         house.tell(DOOR, said(counter, EventType.STRIKE_FAILED, session=1), NOON)
     assert house.store.guests.openings(ADA) == {"family": 0}
+
+
+def test_what_an_event_that_is_missing_may_have_opened_counts_as_used(house: Household) -> None:
+    guest = house.guest()
+    house.opened(a_session(guest, 1, max_uses=3), "family")
+    house.opened(a_session(guest, 2), "family")
+    house.tell(DOOR, said(1, session=1), NOON)
+    for _ in range(3):
+        house.tell(DOOR, said(3, EventType.SESSION_LEARNT, session=2), NOON)
+    (missing,) = house.told(AuditKind.EVENTS_MISSING)
+    assert "limited uses of 1 sessions" in missing.reason
+    assert house.store.guests.openings(ADA) == {"family": 3}
+    house.tell(DOOR, said(2, session=1), NOON)  # it comes after all
+    assert house.store.guests.openings(ADA) == {"family": 3}
+
+
+def test_what_a_lock_had_no_room_to_tell_counts_as_used(house: Household) -> None:
+    house.opened(a_session(house.guest(), 1, max_uses=2), "family")
+    lost = replace(said(1, EventType.EVENTS_LOST), session_id=SessionId(bytes(16)))
+    house.tell(DOOR, lost, NOON)
+    assert house.store.guests.openings(ADA) == {"family": 2}
+
+
+def test_uses_of_a_session_that_its_lock_has_told_over_are_known(house: Household) -> None:
+    session = house.opened(a_session(house.guest(), 1, max_uses=2), "family")
+    over = session.terms.not_after
+    house.tell(DOOR, replace(said(1, EventType.SESSION_ENDED, session=1), time=over), over)
+    lost = replace(said(2, EventType.EVENTS_LOST), session_id=SessionId(bytes(16)))
+    house.tell(DOOR, lost, over)
+    assert house.store.guests.openings(ADA) == {}
+
+
+def test_what_is_let_go_of_and_was_never_told_over_counts_as_used(house: Household) -> None:
+    session = house.opened(a_session(house.guest(), 1, max_uses=2), "family")
+    over = session.terms.not_after
+    house.store.audit.prune(Instant(over + 1), Instant(over + 2))
+    assert house.store.sessions.get(session.session_id) is None
+    assert house.store.guests.openings(ADA) == {"family": 2}
 
 
 def test_a_session_is_synced_with_the_uses_that_are_left_and_not_without(house: Household) -> None:

@@ -1,0 +1,98 @@
+"""How often sessions have opened a door, and what counts as used because nobody will ever know."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Final
+
+from blelockd.protocol.ids import GuestId, LockId
+from blelockd.protocol.instants import Instant
+from blelockd.protocol.v2.reports import Event as DoorEvent
+from blelockd.protocol.v2.reports import EventType
+from blelockd.protocol.v2.terms import Terms
+from blelockd.protocol.v2.wire import Reader
+
+_USE: Final = {EventType.OPENED: 1, EventType.STRIKE_FAILED: -1}
+
+Owner = tuple[GuestId | None, str | None, str | None]
+"""Guest, person and rule of a session: None for one that is not that lock's, or not known."""
+
+
+def read_terms(raw: bytes) -> Terms:
+    """What a session was granted on, as the store has it. Raises Malformed."""
+    reader = Reader(raw)
+    terms = Terms.take(reader, 0)
+    reader.done()
+    return terms
+
+
+def count(connection: sqlite3.Connection, lock_id: LockId, event: DoorEvent) -> Owner:
+    """Count what `event` of that lock says was used, or was not after all; whose session it is.
+
+    No session counts for more than it may be used, nor for less than nothing.
+    """
+    sql = (
+        "SELECT guest_id, person, name, rule, openings, terms FROM session LEFT JOIN person ON"
+        " person = reference WHERE session_id = ? AND lock_id = ?"
+    )
+    session = event.session_id.raw
+    row = connection.execute(sql, (session, str(lock_id))).fetchone()
+    if row is None:
+        return None, None, None
+    guest_id, who, name, rule, openings, terms = row
+    use = max(_USE.get(event.kind, 0), -openings)
+    most = read_terms(terms).max_uses
+    if most:
+        use = min(use, most - openings)
+    _add(connection, session, who, guest_id, rule, use)
+    return GuestId(guest_id), name, rule
+
+
+def spend_untold_of_lock(connection: sqlite3.Connection, lock_id: LockId) -> int:
+    """Events of that lock are lost: what its sessions of limited uses may have opened counts as
+    used, all of it, unless the lock has told that they are over; how many sessions these are.
+    """
+    return _spend(connection, "lock_id = ?", (str(lock_id),))
+
+
+def spend_untold_before(connection: sqlite3.Connection, before: Instant) -> int:
+    """Sessions that ended before then are let go of: the same. A lock that was removed tells no
+    more, and is not waited for.
+    """
+    where = "not_after_ms < ? AND lock_id IN (SELECT lock_id FROM lock WHERE removed_ms IS NULL)"
+    return _spend(connection, where, (before,))
+
+
+def _spend(connection: sqlite3.Connection, where: str, values: tuple[object, ...]) -> int:
+    sql = (
+        "SELECT session_id, person, guest_id, rule, openings, terms FROM session"
+        f" WHERE told_ms IS NULL AND {where}"
+    )
+    spent = 0
+    for session, who, guest_id, rule, openings, terms in connection.execute(sql, values).fetchall():
+        left = read_terms(terms).max_uses - openings
+        if left > 0:
+            _add(connection, session, who, guest_id, rule, left)
+            spent += 1
+    return spent
+
+
+def _add(
+    connection: sqlite3.Connection,
+    session: bytes,
+    who: bytes | None,
+    guest_id: bytes,
+    rule: str,
+    use: int,
+) -> None:
+    if not use:
+        return
+    sql = "UPDATE session SET openings = openings + ? WHERE session_id = ?"
+    connection.execute(sql, (use, session))
+    if who is None:
+        return
+    sql = (
+        "INSERT INTO openings VALUES (?, ?, ?, max(0, ?4)) ON CONFLICT DO UPDATE"
+        " SET openings = max(0, openings + ?4)"
+    )
+    connection.execute(sql, (who, guest_id, rule, use))
