@@ -134,7 +134,7 @@ class Verifier:
     `started` is when this process began: a token of that slot or an earlier one may have been
     spent before, so it opens nothing. Where the clock was set back since, a session's tokens
     count from the slot after the one in which the lock learnt it. `challenges` may be answered
-    now. One that `needs_lease` rests from `lease_until` on, one of limited uses unless `counts_uses`.
+    now. What `needs_lease` rests from `lease_until` on, what is limited unless `counts_uses`.
     """
 
     def __init__(self, rules: Rules, started: Instant) -> None:
