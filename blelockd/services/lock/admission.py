@@ -122,7 +122,7 @@ class Admission:
         """Nothing is decided yet."""
         if verdict.counts_from is not None:
             self._keep(session_id, verdict, verdict.counts_from - now, sighting)
-        if self._door.has_let_in(session_id, sighting.address):
+        if self._door.has_let_in(session_id, verdict.guest_id, sighting.address):
             self._tally.count(Counted.STILL_PRESENT)
             return
         if self._told_lately(session_id, verdict):
