@@ -109,7 +109,8 @@ class StrikeConfig:
     time_limit_seconds: float = option(
         5.0,
         number(0.1, 300, "seconds"),
-        "A program that runs longer is killed.",
+        "A program that runs longer is killed; as the door may have opened, that counts as an "
+        "opening.",
         reloads=True,
     )
     hold_seconds: float = option(

@@ -106,9 +106,8 @@ class Door:
             await self._hold()
         except StrikeFailed as error:
             self._failed("release", error, admits[-1])
-            self._ledger.failed(admits)
-            for admit in admits:  # still outside: their next tokens may try again
-                self._forget(admit)
+            if not error.may_have_opened:  # else who can slow the strike enters without a use
+                self._take_back(admits)
         finally:
             if await self._secure(strike):
                 self._secured(admits[-1])
@@ -141,18 +140,23 @@ class Door:
 
     def _failed(self, action: str, error: StrikeFailed, admit: Admit | None = None) -> None:
         fields = {} if admit is None else of_session(admit.session_id, lock=admit.lock_id)
+        counts = admit is not None and error.may_have_opened
+        stands = "; the door may have opened, and that counts as an opening" if counts else ""
         self._journal.record(
             Event(
                 EventKind.STRIKE_FAILED,
-                f"the strike did not {action}: {error.reason}",
+                f"the strike did not {action}: {error.reason}{stands}",
                 Severity.ERROR,
                 {"action": action, "reason": error.reason, **fields},
             )
         )
 
-    def _forget(self, admit: Admit) -> None:
-        for mark in _marks(admit.session_id, admit.guest_id, admit.address):
-            self._last_seen.pop(mark, None)
+    def _take_back(self, admits: list[Admit]) -> None:
+        """They are still outside: their next tokens may try again."""
+        self._ledger.failed(admits)
+        for admit in admits:
+            for mark in _marks(admit.session_id, admit.guest_id, admit.address):
+                self._last_seen.pop(mark, None)
 
     def _forget_the_absent(self, now: float) -> None:
         while self._last_seen:
