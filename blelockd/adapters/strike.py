@@ -1,7 +1,8 @@
 """The strike: what an admitted guest sets in motion. Refusing is over by now: only an Admit comes.
 
 A command gets the facts in its environment and nothing else of ours: no shell, no input, no
-secret, no file. It ends within its time limit, or it and all its children are ended.
+secret, no file. It ends within its time limit, or it and all its children are ended. Only by a
+status of its own can it say that the door did not open: where a signal ended it, it may have.
 """
 
 from __future__ import annotations
@@ -89,7 +90,10 @@ class CommandStrike:
         self._time_limit_seconds = time_limit_seconds
 
     async def release(self, admit: Admit) -> None:
-        """Run the program; raises StrikeFailed unless it ends with status 0 in time."""
+        """Run the program; raises StrikeFailed unless it ends with status 0 in time.
+
+        The door may have opened where the program was started and did not end by itself.
+        """
         facts = {
             "BLELOCK_SESSION": str(admit.session_id),
             "BLELOCK_SLOT": str(admit.slot),
@@ -114,7 +118,9 @@ class CommandStrike:
             status = await self._status_of(await _start(argv, environment, output), argv[0])
             if status:
                 how = f"status {status}" if status > 0 else f"signal {-status}"
-                raise StrikeFailed(f"{argv[0]} ended with {how}{output.said()}")
+                raise StrikeFailed(
+                    f"{argv[0]} ended with {how}{output.said()}", may_have_opened=status < 0
+                )
 
     async def _status_of(self, process: Process, name: str) -> int:
         try:
@@ -123,7 +129,9 @@ class CommandStrike:
         except TimeoutError:
             limit = f"{self._time_limit_seconds:g} s"
             how = "was killed" if await _end_group(process) else "runs on, as another user"
-            raise StrikeFailed(f"{name} took longer than {limit} and {how}") from None
+            raise StrikeFailed(
+                f"{name} took longer than {limit} and {how}", may_have_opened=True
+            ) from None
         except BaseException:
             await _end_group(process)
             raise

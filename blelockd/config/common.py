@@ -126,8 +126,8 @@ class JournalConfig:
     summary_seconds: int = option(
         60,
         whole(1, 86400, "seconds"),
-        "Foreign adverts, junk on the broker and repeated refusals are counted, and summed up in "
-        "one line at most this often.",
+        "Foreign adverts, junk on the broker, and refusals that are repeated or too many are "
+        "counted, and summed up in one line at most this often.",
         reloads=True,
     )
     level: Severity = option(

@@ -109,7 +109,8 @@ class StrikeConfig:
     time_limit_seconds: float = option(
         5.0,
         number(0.1, 300, "seconds"),
-        "A program that runs longer is killed.",
+        "A program that runs longer is killed; as the door may have opened, that counts as an "
+        "opening.",
         reloads=True,
     )
     hold_seconds: float = option(
@@ -122,8 +123,9 @@ class StrikeConfig:
         10.0,
         number(0, 3600, "seconds"),
         "A guest who was let in must be away this long, no valid token heard, before the door "
-        "opens for them again: a phone left near the door opens it once. Who has the same session "
-        "or the same address is the same guest. At least hold_seconds and two slots.",
+        "opens for them again: a phone left near the door opens it once. A guest is a device that "
+        "is enrolled (version 1: who has the same session or the same address). At least "
+        "hold_seconds and two slots.",
         reloads=True,
     )
 

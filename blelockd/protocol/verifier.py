@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from blelockd.protocol.ids import BluetoothAddress, LockId, SessionId
+from blelockd.protocol.ids import BluetoothAddress, GuestId, LockId, SessionId
 from blelockd.protocol.index import Entry, TokenIndex
 from blelockd.protocol.instants import LATEST, Instant, Slot
 from blelockd.protocol.nearness import (
@@ -59,7 +59,8 @@ class Reason(StrEnum):
 class Admit:
     """The door may open, once, for this session in this slot.
 
-    `tx_power_dbm` is what the guest says of its strength at 1 m, under the token's seal (v2).
+    `tx_power_dbm` is what the guest says of its strength at 1 m, under the token's seal, and
+    `guest_id` whose session it is; version 1 knows neither.
     """
 
     session_id: SessionId
@@ -68,6 +69,7 @@ class Admit:
     rssi_dbm: int
     address: str
     tx_power_dbm: int | None = None
+    guest_id: GuestId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ class Refuse:
     """The door stays as it is. `session_id` is None when no session knows the token.
 
     `is_undecided`: nothing speaks against the guest, and it may open in a moment. A token that is
-    early counts from `counts_from`; else it is the guest's next adverts that decide.
+    early counts from `counts_from`; else the guest's next adverts decide. `guest_id`: as in Admit.
     """
 
     reason: Reason
@@ -83,6 +85,7 @@ class Refuse:
     slot: Slot | None = None
     is_undecided: bool = False
     counts_from: Instant | None = None
+    guest_id: GuestId | None = None
 
 
 Verdict = Admit | Refuse
@@ -209,9 +212,8 @@ class Verifier:
         if reason is not None or rssi_dbm is None:
             return _refusal(heard, reason or Reason.NO_RSSI)
         entry.last_slot, entry.last_address = slot, address
-        return Admit(
-            session.session_id, session.lock_id, slot, rssi_dbm, address, claims.tx_power_dbm
-        )
+        power, guest = claims.tx_power_dbm, session.guest_id
+        return Admit(session.session_id, session.lock_id, slot, rssi_dbm, address, power, guest)
 
     def _objection(self, heard: _Heard) -> Reason | None:
         return (
@@ -293,8 +295,8 @@ class Verifier:
 
 
 def _refusal(heard: _Heard, reason: Reason) -> Refuse:
-    session, slot = heard.entry.session, heard.slot
+    session, slot, undecided = heard.entry.session, heard.slot, heard.is_undecided
     counts_from = None
-    if heard.is_undecided and reason is Reason.EARLY:
+    if undecided and reason is Reason.EARLY:
         counts_from = session.start_of(Slot(slot - session.slots_ahead))
-    return Refuse(reason, session.session_id, slot, heard.is_undecided, counts_from)
+    return Refuse(reason, session.session_id, slot, undecided, counts_from, session.guest_id)

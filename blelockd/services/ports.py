@@ -67,11 +67,15 @@ class Strike(Protocol):
 
 
 class StrikeFailed(Exception):
-    """The strike did not do what it was told; `reason` says why, for the journal."""
+    """The strike did not do what it was told; `reason` says why, for the journal.
 
-    def __init__(self, reason: str) -> None:
+    `may_have_opened` tells whether the door may have been released all the same.
+    """
+
+    def __init__(self, reason: str, *, may_have_opened: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.may_have_opened = may_have_opened
 
 
 # --- the broker ------------------------------------------------------------------------------

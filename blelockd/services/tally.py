@@ -43,6 +43,7 @@ class Counted(StrEnum):
     DENIED_REQUEST = "further requests of strangers denied"
     UNNOTIFIED_ANSWER = "answers that could not be notified"
     QUIETED_REFUSAL = "further refusals of the same kind"
+    UNTOLD_REFUSAL = "refusals beyond those that are told"
     HOSTILE_AVAILABILITY = "malformed availability messages"
     HOSTILE_REPORT = "reports that are no lock's"
     REPEATED_REPORT = "reports heard before"

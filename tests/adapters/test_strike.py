@@ -121,6 +121,24 @@ async def test_a_program_that_hangs_is_ended_with_all_its_children(
     await until(lambda: not _alive(tmp_path / "child") and not _alive(tmp_path / "parent"))
 
 
+@pytest.mark.parametrize(
+    ("text", "may_have"),
+    [("echo open >state; sleep 60", True), ("kill -9 $$", True), ("exit 1", False)],
+)
+async def test_a_program_that_was_killed_may_have_opened_the_door(
+    program: Program, text: str, may_have: bool
+) -> None:
+    with pytest.raises(StrikeFailed) as failure:
+        await strike(program(text), limit_seconds=0.5).release(ADMIT)
+    assert failure.value.may_have_opened is may_have
+
+
+async def test_a_program_that_could_not_be_started_has_not_opened_the_door(tmp_path: Path) -> None:
+    with pytest.raises(StrikeFailed) as failure:
+        await strike(str(tmp_path / "missing")).release(ADMIT)
+    assert not failure.value.may_have_opened
+
+
 async def test_a_program_that_will_not_end_is_ended_by_force(
     program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

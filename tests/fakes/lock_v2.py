@@ -91,12 +91,14 @@ class LockV2:
     def _counts(self) -> tuple[int, int]:
         return len(self.holdings), self.log.waiting
 
-    def hears(self, session: Session, shift: int = 0, rssi_dbm: int = -50) -> bytes:
+    def hears(
+        self, session: Session, shift: int = 0, rssi_dbm: int = -50, address: str = HERE
+    ) -> bytes:
         """The guest of `session` shows the token of the present slot, or of one `shift` later."""
         now = self.time.now()
         assert now is not None
         token = session.scheme.token(type(session.slot_at(now))(session.slot_at(now) + shift))
-        self.hears_bytes(token.reveal(), rssi_dbm)
+        self.hears_bytes(token.reveal(), rssi_dbm, address)
         return token.reveal()
 
     def hears_bytes(self, payload: bytes, rssi_dbm: int = -50, address: str = HERE) -> None:

@@ -40,9 +40,15 @@ class FailingStrike(RecordingStrike):
     """A strike that fails as long as `release_fails` or `secure_fails` say so."""
 
     def __init__(
-        self, clock: Clock, *, release_fails: bool = False, secure_fails: bool = False
+        self,
+        clock: Clock,
+        *,
+        release_fails: bool = False,
+        secure_fails: bool = False,
+        may_have_opened: bool = False,
     ) -> None:
         super().__init__(clock)
+        self.may_have_opened = may_have_opened
         self.release_fails = release_fails
         self.secure_fails = secure_fails
 
@@ -50,7 +56,7 @@ class FailingStrike(RecordingStrike):
         """Let the door open, or raise StrikeFailed."""
         if self.release_fails:
             self.acts.append((self._clock.monotonic_seconds(), "failed release"))
-            raise StrikeFailed("the relay does not answer")
+            raise StrikeFailed("the relay does not answer", may_have_opened=self.may_have_opened)
         await super().release(admit)
 
     async def secure(self) -> None:

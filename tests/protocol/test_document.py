@@ -23,6 +23,7 @@ from blelockd.protocol.v1.tokens import V1Tokens
 from blelockd.protocol.verifier import Reason, Refuse, Rules, Verifier
 from blelockd.services.issuer.issuance import IssuancePolicy
 from blelockd.services.issuer.provider import ProviderLimits
+from blelockd.services.lock.admission import TOLD_AT_ONCE, TOLD_PER_SECOND
 from blelockd.services.lock.intake import IntakeLimits
 from tests.checkout import ROOT
 from tests.fakes.clock import NOON
@@ -92,6 +93,8 @@ def test_the_limits_are_those_of_the_code() -> None:
         "life of a session": f"{policy.lifetime_seconds} s, at most {longest} s",
         "sessions at a lock": f"{intake.sessions}",
         "sessions of one address at a lock": f"{intake.sessions_per_phone}",
+        "refusals of one reason that a lock tells": f"{60 * TOLD_PER_SECOND:g} a minute, "
+        f"{TOLD_AT_ONCE} at once",
         "message at the broker": f"{envelope.LARGEST_ENVELOPE_BYTES} bytes",
         "RSA keys": f"{keys.MINIMUM_BITS} to {keys.MAXIMUM_BITS} bits, "
         f"exponent {keys.PUBLIC_EXPONENT}",

@@ -4,6 +4,10 @@ Runs once for every advertisement of our company id: it never waits and never ra
 a stranger may send. BlueZ tells an unchanged advert only once, so a token that comes before its
 slot is kept until then: of two clocks one is always ahead. Whoever has to wait is told as waiting;
 one decision follows, or none if they go away.
+
+Who listens can name every live session by the index of its token, and have it refused for most of
+the reasons without any key. So what is told is bounded for each reason, whoever it is of: a flood
+of one kind neither fills journal and disk nor hides another kind.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ from typing import Final
 from blelockd.protocol.ids import SessionId
 from blelockd.protocol.instants import MS_PER_SECOND, Instant
 from blelockd.protocol.verifier import Admit, Reason, Refuse, Verdict
+from blelockd.services.allowance import Allowances
 from blelockd.services.deadlines import Deadlines
 from blelockd.services.events import Event, EventKind, Severity, of_session
 from blelockd.services.lock.door import Door, Presented
@@ -26,6 +31,9 @@ from blelockd.services.tally import Counted, Tally
 
 _MOST_QUIETED: Final = 1024
 _MOST_EARLY: Final = 1024
+TOLD_AT_ONCE: Final = 60
+"""Of one reason, of all sessions together: the guests of a crowded morning."""
+TOLD_PER_SECOND: Final = 1 / 30
 _NORMAL: Final = frozenset({Reason.JUST_STARTED, Reason.NOT_NEAR})
 """What befalls a guest of good faith, and passes by itself."""
 
@@ -83,6 +91,8 @@ class Admission:
         self.quiet_seconds = quiet_seconds
         self._on_judged = on_judged
         self._told: OrderedDict[tuple[bytes, Reason, bool], float] = OrderedDict()
+        self._to_tell = Allowances(TOLD_PER_SECOND, TOLD_AT_ONCE)
+        self._waits_to_tell = Allowances(TOLD_PER_SECOND, TOLD_AT_ONCE)
         self._early: OrderedDict[bytes, tuple[Refuse, Sighting]] = OrderedDict()
         self._early_until = Deadlines()
 
@@ -122,10 +132,10 @@ class Admission:
         """Nothing is decided yet."""
         if verdict.counts_from is not None:
             self._keep(session_id, verdict, verdict.counts_from - now, sighting)
-        if self._door.has_let_in(session_id, sighting.address):
+        if self._door.has_let_in(session_id, verdict.guest_id, sighting.address):
             self._tally.count(Counted.STILL_PRESENT)
             return
-        if self._told_lately(session_id, verdict):
+        if self._untold_as(session_id, verdict, self._waits_to_tell) is not None:
             self._tally.count(Counted.WAITING)
             return
         self._journal.record(
@@ -188,8 +198,9 @@ class Admission:
         if refusal.reason is Reason.REPEAT:
             self._tally.count(Counted.REPEATED_ADVERT)
             return
-        if self._told_lately(session_id, refusal):
-            self._tally.count(Counted.QUIETED_REFUSAL)
+        untold = self._untold_as(session_id, refusal, self._to_tell)
+        if untold is not None:
+            self._tally.count(untold)
             return
         self._journal.record(
             Event(
@@ -201,18 +212,26 @@ class Admission:
         )
         self._ledger.refused(refusal, sighting.rssi_dbm)
 
-    def _told_lately(self, session_id: SessionId, verdict: Refuse) -> bool:
-        """One line for each session and reason per `quiet_seconds`; remembers a bounded number."""
+    def _untold_as(
+        self, session_id: SessionId, verdict: Refuse, to_tell: Allowances
+    ) -> Counted | None:
+        """What it counts as where it is not to be told; None where it is.
+
+        One line for each session and reason per `quiet_seconds`, and for each reason no more than
+        `to_tell` allows. Remembers a bounded number.
+        """
         now = self._clock.monotonic_seconds()
         key = (session_id.raw, verdict.reason, verdict.is_undecided)
         told = self._told.get(key)
         if told is not None and now - told < self.quiet_seconds:
-            return True
+            return Counted.QUIETED_REFUSAL
+        if not to_tell.take(verdict.reason, now):
+            return Counted.UNTOLD_REFUSAL
         self._told[key] = now
         self._told.move_to_end(key)
         if len(self._told) > _MOST_QUIETED:
             self._told.popitem(last=False)
-        return False
+        return None
 
 
 def _facts(session_id: SessionId, verdict: Refuse, sighting: Sighting) -> dict[str, object]:

@@ -1,8 +1,10 @@
 """The door: when an admitted guest releases the strike, how long it holds, when it re-arms.
 
 A guest who has been let in must be away (no valid token heard) for `rearm_seconds` before the
-door opens for them again: a phone left near the door does not hold it open. Sessions are renewed
-and phones change their address, but not in the same moment: who shares either is the same guest.
+door opens for them again: a phone left near the door does not hold it open. In version 2 a guest is
+known by the key it has enrolled; what address it shows says nothing, for anybody can show that one.
+Version 1 has no such key. Sessions are renewed and phones change their address, but not in the same
+moment: who shares either is the same guest.
 """
 
 from __future__ import annotations
@@ -11,11 +13,14 @@ import asyncio
 from collections import OrderedDict
 from enum import Enum, auto
 
-from blelockd.protocol.ids import SessionId
+from blelockd.protocol.ids import GuestId, SessionId
 from blelockd.protocol.verifier import Admit
 from blelockd.services.events import Event, EventKind, Severity, of_session
 from blelockd.services.lock.ledger import Ledger
 from blelockd.services.ports import Clock, Journal, Strike, StrikeFailed
+
+_Mark = GuestId | SessionId | str
+"""Something that a guest is known again by; the text is an address."""
 
 
 class Presented(Enum):
@@ -50,7 +55,7 @@ class Door:
         self._clock = clock
         self.hold_seconds = hold_seconds
         self.rearm_seconds = rearm_seconds
-        self._last_seen: OrderedDict[bytes | str, float] = OrderedDict()
+        self._last_seen: OrderedDict[_Mark, float] = OrderedDict()
         self._waiting: list[Admit] = []
         self._wake = asyncio.Event()
 
@@ -60,9 +65,9 @@ class Door:
         """
         now = self._clock.monotonic_seconds()
         self._forget_the_absent(now)
-        marks = _marks(admit)
+        marks = _marks(admit.session_id, admit.guest_id, admit.address)
         still_here = any(mark in self._last_seen for mark in marks)
-        seen_before = admit.session_id.raw in self._last_seen
+        seen_before = admit.session_id in self._last_seen
         for mark in marks:
             self._last_seen[mark] = now
             self._last_seen.move_to_end(mark)
@@ -73,10 +78,10 @@ class Door:
         self._wake.set()
         return Presented.RELEASES
 
-    def has_let_in(self, session_id: SessionId, address: str) -> bool:
+    def has_let_in(self, session_id: SessionId, guest_id: GuestId | None, address: str) -> bool:
         """Whether whoever shows that session from that address was let in and is still there."""
         self._forget_the_absent(self._clock.monotonic_seconds())
-        return session_id.raw in self._last_seen or address in self._last_seen
+        return any(mark in self._last_seen for mark in _marks(session_id, guest_id, address))
 
     def use(self, strike: Strike) -> None:
         """Drive `strike` from the next release on."""
@@ -101,9 +106,8 @@ class Door:
             await self._hold()
         except StrikeFailed as error:
             self._failed("release", error, admits[-1])
-            self._ledger.failed(admits)
-            for admit in admits:  # still outside: their next tokens may try again
-                self._forget(admit)
+            if not error.may_have_opened:  # else who can slow the strike enters without a use
+                self._take_back(admits)
         finally:
             if await self._secure(strike):
                 self._secured(admits[-1])
@@ -136,18 +140,23 @@ class Door:
 
     def _failed(self, action: str, error: StrikeFailed, admit: Admit | None = None) -> None:
         fields = {} if admit is None else of_session(admit.session_id, lock=admit.lock_id)
+        counts = admit is not None and error.may_have_opened
+        stands = "; the door may have opened, and that counts as an opening" if counts else ""
         self._journal.record(
             Event(
                 EventKind.STRIKE_FAILED,
-                f"the strike did not {action}: {error.reason}",
+                f"the strike did not {action}: {error.reason}{stands}",
                 Severity.ERROR,
                 {"action": action, "reason": error.reason, **fields},
             )
         )
 
-    def _forget(self, admit: Admit) -> None:
-        for mark in _marks(admit):
-            self._last_seen.pop(mark, None)
+    def _take_back(self, admits: list[Admit]) -> None:
+        """They are still outside: their next tokens may try again."""
+        self._ledger.failed(admits)
+        for admit in admits:
+            for mark in _marks(admit.session_id, admit.guest_id, admit.address):
+                self._last_seen.pop(mark, None)
 
     def _forget_the_absent(self, now: float) -> None:
         while self._last_seen:
@@ -157,6 +166,6 @@ class Door:
             del self._last_seen[mark]
 
 
-def _marks(admit: Admit) -> tuple[bytes, str]:
-    """By what a guest is known again."""
-    return admit.session_id.raw, admit.address
+def _marks(session_id: SessionId, guest_id: GuestId | None, address: str) -> tuple[_Mark, _Mark]:
+    """By what a guest is known again. A session is one guest's, whatever else is."""
+    return session_id, address if guest_id is None else guest_id

@@ -23,7 +23,7 @@ class Ledger(Protocol):
         ...
 
     def failed(self, admits: Sequence[Admit]) -> None:
-        """It has not moved."""
+        """It has not moved, for sure."""
         ...
 
     def refused(self, refusal: Refuse, rssi_dbm: int | None) -> None:

@@ -25,7 +25,7 @@ def test_a_valid_token_opens_the_door_once_and_tells_its_strength() -> None:
     session = lock.learn(a_v2_session())
     token = at_noon(session, tx_power_dbm=-62)
     slot = session.slot_at(NOON)
-    admit = Admit(session.session_id, DOOR, slot, NEAR, str(PHONE), -62)
+    admit = Admit(session.session_id, DOOR, slot, NEAR, str(PHONE), -62, session.guest_id)
     assert lock.hears(token) == admit
     assert lock.hears(token) is Reason.REPEAT
     assert lock.hears(token, phone=OTHER) is Reason.REPLAY

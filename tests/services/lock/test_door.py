@@ -2,65 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 import pytest
 
-from blelockd.protocol.ids import SessionId
-from blelockd.protocol.instants import Slot
-from blelockd.protocol.verifier import Admit
 from blelockd.services.events import EventKind
-from blelockd.services.lock.door import Door, Presented
+from blelockd.services.lock.door import Presented
 from tests.fakes.clock import FakeClock, settle
-from tests.fakes.journal import RememberingJournal
-from tests.fakes.keys import LOCK_ID
-from tests.fakes.ledger import RememberingLedger
-from tests.fakes.strike import FailingStrike, RecordingStrike, SlowStrike
-from tests.fakes.waiting import running
+from tests.fakes.doorway import HOLD, REARM, RELEASES, Doorway, admitted
+from tests.fakes.strike import RecordingStrike, SlowStrike
 
-HOLD, REARM = 5.0, 12.0
-
-
-def admitted(number: int = 1, slot: int = 1, phone: str = "") -> Admit:
-    """What the verifier hands out for guest `number`."""
-    address = phone or f"C0:00:00:00:00:{number:02X}"
-    return Admit(SessionId(number.to_bytes(16, "big")), LOCK_ID, Slot(slot), -50, address)
-
-
-RELEASES = Presented.RELEASES
 HERE = "C0:00:00:00:00:01"
-
-
-class Doorway:
-    """A door with its strike, its journal and its clock."""
-
-    def __init__(
-        self,
-        strike: RecordingStrike | None = None,
-        clock: FakeClock | None = None,
-        hold: float = HOLD,
-    ) -> None:
-        self.clock = clock or FakeClock()
-        self.strike = strike or RecordingStrike(self.clock)
-        self.journal = RememberingJournal()
-        self.ledger = RememberingLedger(self.strike)
-        self.door = Door(
-            self.strike,
-            self.journal,
-            self.clock,
-            self.ledger,
-            hold_seconds=hold,
-            rearm_seconds=REARM,
-        )
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[asyncio.Task[None]]:
-        """The door is driven while the context lasts."""
-        async with running(self.door.run()) as task:
-            await settle()
-            yield task
 
 
 async def test_the_strike_is_released_for_the_hold_time_and_no_longer() -> None:
@@ -162,45 +112,6 @@ async def test_present_never_waits_for_a_slow_strike() -> None:
         assert not here.strike.is_released()
 
 
-async def test_a_strike_that_fails_is_told_and_the_guest_may_try_again() -> None:
-    clock = FakeClock()
-    strike = FailingStrike(clock, release_fails=True)
-    here = Doorway(strike, clock)
-    async with here.running():
-        assert here.door.present(admitted()) is RELEASES
-        await clock.pass_(1.0)
-        assert here.journal.reasons(EventKind.STRIKE_FAILED) == ["the relay does not answer"]
-        assert strike.acts[-1] == (0.0, "secure")
-        strike.release_fails = False
-        assert here.door.present(admitted(slot=2)) is RELEASES
-        await clock.pass_(0.1)
-        assert strike.is_released()
-
-
-async def test_everybody_who_waited_may_try_again_after_a_failure() -> None:
-    clock = FakeClock()
-    strike = FailingStrike(clock, release_fails=True)
-    here = Doorway(strike, clock)
-    async with here.running():
-        assert all(here.door.present(admitted(number)) for number in (1, 2, 3))
-        await clock.pass_(0.1)
-        assert all(here.door.present(admitted(number, slot=2)) for number in (1, 2, 3))
-
-
-async def test_a_strike_that_cannot_be_secured_is_told_and_the_door_goes_on() -> None:
-    clock = FakeClock()
-    strike = FailingStrike(clock, secure_fails=True)
-    here = Doorway(strike, clock)
-    async with here.running():
-        here.door.present(admitted(1))
-        await clock.pass_(HOLD + 1)
-        assert here.journal.reasons(EventKind.STRIKE_FAILED) == ["the relay is stuck"] * 2
-        strike.secure_fails = False
-        here.door.present(admitted(2))
-        await clock.pass_(HOLD + 1)
-        assert not strike.is_released()
-
-
 @pytest.mark.parametrize("held_seconds", [0.0, 0.05, 2.5, HOLD])
 async def test_a_door_that_stops_is_secured_wherever_it_was(held_seconds: float) -> None:
     here = Doorway()
@@ -285,16 +196,3 @@ async def test_every_opening_is_written_down_before_the_strike_moves() -> None:
         await here.clock.pass_(1.0)
         told = [("admitted", [1], False), ("opens", [], False), ("admitted", [2], True)]
         assert here.ledger.told == [*told, ("opens", [], True)]
-
-
-async def test_an_opening_that_fails_is_taken_back_for_all_who_waited() -> None:
-    clock = FakeClock()
-    here = Doorway(FailingStrike(clock, release_fails=True), clock)
-    async with here.running():
-        here.door.present(admitted(1))
-        here.door.present(admitted(2))
-        await clock.pass_(0.1)
-    told = [("admitted", [1], False), ("admitted", [2], False), ("opens", [], False)]
-    assert here.ledger.told == [*told, ("failed", [1, 2], False)]
-    (event,) = here.journal.of(EventKind.STRIKE_FAILED)
-    assert event.fields["trace"] == admitted(2).session_id

@@ -286,3 +286,18 @@ async def test_a_strike_that_fails_uses_nothing(tmp_path: Path) -> None:
         assert await opens(town, session)
         assert not await opens(town, session)
         assert town.issuer.kinds()[:4] == ["SESSION_LEARNT", "OPENED", "STRIKE_FAILED", "OPENED"]
+
+
+async def test_a_strike_that_may_have_opened_before_it_failed_uses_the_session(
+    tmp_path: Path,
+) -> None:
+    clock = FakeClock()
+    strike = FailingStrike(clock, release_fails=True, may_have_opened=True)
+    town = Town(tmp_path, strike=strike)
+    async with town.open():
+        await town.pass_(10)
+        session = await town.learns(max_uses=1)
+        assert not await opens(town, session)
+        strike.release_fails = False
+        assert not await opens(town, session)
+        assert town.issuer.kinds()[:3] == ["SESSION_LEARNT", "OPENED", "USES_SPENT"]
