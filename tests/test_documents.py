@@ -18,7 +18,7 @@ from blelockd.cli import guest, issuer, lock
 from blelockd.config import IssuerConfig
 from blelockd.config.reference import ROLES as REFERENCE
 from blelockd.config.reference import Entry, EntryType, defaults, entries
-from blelockd.protocol.verifier import Reason
+from blelockd.protocol.verdict import Reason
 from tests.checkout import ROOT
 
 README: Final = ROOT / "README.md"

@@ -18,7 +18,7 @@ from typing import Final
 
 from blelockd.adapters.journal.record import clean
 from blelockd.protocol.ids import LockId
-from blelockd.protocol.verifier import Admit
+from blelockd.protocol.verdict import Admit
 from blelockd.services.ports import StrikeFailed
 
 OUTPUT_BYTES: Final = 1024  # of a command's output, its end, goes into the error

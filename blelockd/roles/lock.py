@@ -14,7 +14,8 @@ from blelockd.adapters.keyring import KeyFileMissing, Keyring
 from blelockd.adapters.mqtt import LockInbox
 from blelockd.adapters.signal_feed import SignalFeed
 from blelockd.config import BindAddress, LockConfig
-from blelockd.protocol.verifier import Rules, Verdict, Verifier
+from blelockd.protocol.verdict import Verdict
+from blelockd.protocol.verifier import Rules, Verifier
 from blelockd.roles.broker import broker_settings, report_to
 from blelockd.roles.daemon import Daemon, ReloadRefused, Work
 from blelockd.roles.lock_v1 import VersionOne, intake_limits, lock_identity

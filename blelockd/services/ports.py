@@ -10,7 +10,7 @@ from typing import Protocol
 from blelockd.protocol.ids import BluetoothAddress, LockId, SessionId
 from blelockd.protocol.instants import Instant
 from blelockd.protocol.v2.reports import Event as LockEvent
-from blelockd.protocol.verifier import Admit
+from blelockd.protocol.verdict import Admit
 from blelockd.services.events import Event
 
 

@@ -16,7 +16,7 @@ from blelockd.adapters import strike as strike_module
 from blelockd.adapters.strike import CommandStrike, check_command
 from blelockd.protocol.ids import LockId, SessionId
 from blelockd.protocol.instants import Slot
-from blelockd.protocol.verifier import Admit
+from blelockd.protocol.verdict import Admit
 from blelockd.services.ports import Strike, StrikeFailed
 from tests.fakes.waiting import until
 

@@ -16,7 +16,7 @@ from blelockd.protocol.v2.reports import Ack, Event, EventType, Hello, LockStatu
 from blelockd.protocol.v2.request import SealedRequest
 from blelockd.protocol.v2.trusted_time import ClockState
 from blelockd.protocol.v2.up import Report
-from blelockd.protocol.verifier import Admit
+from blelockd.protocol.verdict import Admit
 from tests.attack.attacks import Attack, Effort, Outcome, rows
 from tests.fakes import enrolled as cast
 from tests.fakes.bare_lock import BareLock

@@ -16,7 +16,7 @@ from typing import Final
 from blelockd.protocol.instants import Slot
 from blelockd.protocol.v1.tokens import V1Tokens
 from blelockd.protocol.v2.frames import frames
-from blelockd.protocol.verifier import Admit
+from blelockd.protocol.verdict import Admit
 from tests.attack import damage
 from tests.attack.attacks import Attack, Effort, Outcome
 from tests.attack.resealed import MADE, Field, Made

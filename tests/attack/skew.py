@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from blelockd.protocol.instants import Instant
-from blelockd.protocol.verifier import Admit
+from blelockd.protocol.verdict import Admit
 from tests.attack.attacks import Attack, Effort, Outcome
 from tests.fakes import enrolled as cast
 from tests.fakes.bare_lock import BareLock

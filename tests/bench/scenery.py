@@ -20,7 +20,8 @@ from blelockd.protocol.v1.tokens import V1Tokens
 from blelockd.protocol.v2.down import SessionForLock
 from blelockd.protocol.v2.terms import Terms
 from blelockd.protocol.v2.tokens import TOKEN_BYTES as V2_TOKEN_BYTES
-from blelockd.protocol.verifier import Admit, Rules, Verifier
+from blelockd.protocol.verdict import Admit
+from blelockd.protocol.verifier import Rules, Verifier
 from blelockd.services.lock.admission import Admission
 from blelockd.services.lock.door import Door
 from blelockd.services.lock.judges import Judges

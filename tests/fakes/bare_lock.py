@@ -7,7 +7,8 @@ from typing import Final
 from blelockd.protocol.ids import BluetoothAddress
 from blelockd.protocol.instants import Instant
 from blelockd.protocol.session import Session
-from blelockd.protocol.verifier import Admit, Reason, Refuse, Rules, Verifier
+from blelockd.protocol.verdict import Admit, Reason, Refuse
+from blelockd.protocol.verifier import Rules, Verifier
 from tests.fakes.clock import NOON
 
 PHONE: Final = BluetoothAddress("C0:00:00:00:00:01")

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 from blelockd.protocol.ids import SessionId
 from blelockd.protocol.instants import Slot
-from blelockd.protocol.verifier import Admit
+from blelockd.protocol.verdict import Admit
 from blelockd.services.lock.door import Door, Presented
 from tests.fakes.clock import FakeClock, settle
 from tests.fakes.journal import RememberingJournal

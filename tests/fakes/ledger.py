@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from blelockd.protocol.verifier import Admit, Refuse
+from blelockd.protocol.verdict import Admit, Refuse
 from tests.fakes.strike import RecordingStrike
 
 

@@ -7,7 +7,8 @@ from blelockd.protocol.keys import PrivateKey
 from blelockd.protocol.v1 import envelope
 from blelockd.protocol.v1.answer import Grant
 from blelockd.protocol.v1.envelope import session_at_lock
-from blelockd.protocol.verifier import Admit, Rules, Verifier
+from blelockd.protocol.verdict import Admit
+from blelockd.protocol.verifier import Rules, Verifier
 from blelockd.services.lock.intake import Intake, IntakeLimits, LockIdentity
 from blelockd.services.tally import Tally
 from tests.fakes.clock import FakeClock

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from blelockd.protocol.verifier import Admit
+from blelockd.protocol.verdict import Admit
 from blelockd.services.ports import Clock, StrikeFailed
 
 

@@ -20,7 +20,8 @@ from blelockd.protocol.instants import Instant, Slot
 from blelockd.protocol.opaque import SessionKey
 from blelockd.protocol.v1 import chunks, envelope
 from blelockd.protocol.v1.tokens import V1Tokens
-from blelockd.protocol.verifier import Reason, Refuse, Rules, Verifier
+from blelockd.protocol.verdict import Reason, Refuse
+from blelockd.protocol.verifier import Rules, Verifier
 from blelockd.services.issuer.issuance import IssuancePolicy
 from blelockd.services.issuer.provider import ProviderLimits
 from blelockd.services.lock.admission import TOLD_AT_ONCE, TOLD_PER_SECOND

@@ -13,7 +13,8 @@ from blelockd.protocol.ids import GuestId, SessionId
 from blelockd.protocol.instants import Instant, Slot
 from blelockd.protocol.nearness import _MOST_GUESTS, Near, Nearness, Smoothing
 from blelockd.protocol.session import Session
-from blelockd.protocol.verifier import Admit, Reason, Refuse, Rules
+from blelockd.protocol.verdict import Admit, Reason, Refuse
+from blelockd.protocol.verifier import Rules
 from tests.fakes.bare_lock import PHONE, BareLock
 from tests.fakes.clock import NOON
 from tests.fakes.enrolled import a_v2_session, advert

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from blelockd.protocol.ids import SessionId
 from blelockd.protocol.opaque import Token
 from blelockd.protocol.session import Session
-from blelockd.protocol.verifier import Admit, Reason, Refuse, Rules, Verifier
+from blelockd.protocol.verdict import Admit, Reason, Refuse
+from blelockd.protocol.verifier import Rules, Verifier
 from tests.fakes.bare_lock import LONG_AGO, NEAR, OTHER, PHONE, BareLock, at
 from tests.fakes.clock import NOON
 from tests.fakes.keys import LOCK_ID

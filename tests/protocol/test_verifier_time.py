@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blelockd.protocol.instants import Instant, Slot
-from blelockd.protocol.verifier import Admit, Reason, Refuse
+from blelockd.protocol.verdict import Admit, Reason, Refuse
 from tests.fakes import enrolled as cast
 from tests.fakes.bare_lock import NEAR, OTHER, PHONE, BareLock, at
 from tests.fakes.clock import NOON

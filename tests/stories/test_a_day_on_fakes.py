@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from blelockd.protocol.verifier import Reason
+from blelockd.protocol.verdict import Reason
 from blelockd.services.events import EventKind
 from blelockd.services.ports import Sighting
 from blelockd.services.tally import Counted

@@ -7,7 +7,7 @@ import pytest
 from blelockd.protocol.v1 import answer
 from blelockd.protocol.v1.envelope import session_at_guest
 from blelockd.protocol.v1.request import Request
-from blelockd.protocol.verifier import Admit, Reason, Refuse
+from blelockd.protocol.verdict import Admit, Reason, Refuse
 from blelockd.services.events import EventKind
 from blelockd.services.issuer.issuance import SessionDenied
 from blelockd.services.ports import Peer

@@ -14,7 +14,8 @@ from blelockd.protocol.v1.answer import Grant
 from blelockd.protocol.v1.chunks import Reassembler, frames
 from blelockd.protocol.v1.envelope import Envelope, session_at_guest
 from blelockd.protocol.v1.request import Request
-from blelockd.protocol.verifier import Admit, Rules, Verifier
+from blelockd.protocol.verdict import Admit
+from blelockd.protocol.verifier import Rules, Verifier
 from tests.fakes import seed
 from tests.fakes.keys import GUEST, ISSUER, LOCK, LOCK_ID, PEMS
 

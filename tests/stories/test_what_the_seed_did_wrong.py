@@ -18,7 +18,7 @@ from blelockd.protocol.errors import Malformed, Unauthentic
 from blelockd.protocol.ids import LockId
 from blelockd.protocol.v1 import answer, envelope
 from blelockd.protocol.v1.request import Request
-from blelockd.protocol.verifier import Reason
+from blelockd.protocol.verdict import Reason
 from blelockd.services.events import EventKind
 from blelockd.services.guest.provisioning import ProvisioningFailed, ProvisioningLimits
 from blelockd.services.lock.intake import IntakeLimits

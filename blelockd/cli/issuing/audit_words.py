@@ -9,7 +9,7 @@ from typing import Final
 from blelockd.protocol.instants import MS_PER_SECOND, Instant
 from blelockd.protocol.v2.reports import Event as DoorEvent
 from blelockd.protocol.v2.reports import EventType
-from blelockd.protocol.verifier import RSSI_UNAVAILABLE_DBM
+from blelockd.protocol.verdict import RSSI_UNAVAILABLE_DBM
 from blelockd.services.issuer.access import BY_GRANT
 from blelockd.services.issuer.audit import AuditEvent, AuditKind
 from blelockd.services.issuer.schedule import Calendar

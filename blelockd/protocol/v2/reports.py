@@ -13,7 +13,7 @@ from blelockd.protocol.v2.down import EPOCH_BYTES, HELLO_NONCE_BYTES
 from blelockd.protocol.v2.envelope import ENVELOPE_ID_BYTES
 from blelockd.protocol.v2.trusted_time import ClockState
 from blelockd.protocol.v2.wire import Reader, i8, u8, u16, u32, u64
-from blelockd.protocol.verifier import Reason
+from blelockd.protocol.verdict import Reason
 
 
 class UpType(IntEnum):

@@ -19,7 +19,7 @@ from typing import Final
 
 from blelockd.protocol.ids import SessionId
 from blelockd.protocol.instants import MS_PER_SECOND, Instant
-from blelockd.protocol.verifier import Admit, Reason, Refuse, Verdict
+from blelockd.protocol.verdict import Admit, Reason, Refuse, Verdict
 from blelockd.services.allowance import Allowances
 from blelockd.services.deadlines import Deadlines
 from blelockd.services.events import Event, EventKind, Severity, of_session

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from blelockd.protocol.verifier import Reason
+from blelockd.protocol.verdict import Reason
 from blelockd.services.lock.signals import Signal
 
 FEWEST_SLOTS: Final = 3

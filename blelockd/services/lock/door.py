@@ -14,7 +14,7 @@ from collections import OrderedDict
 from enum import Enum, auto
 
 from blelockd.protocol.ids import GuestId, SessionId
-from blelockd.protocol.verifier import Admit
+from blelockd.protocol.verdict import Admit
 from blelockd.services.events import Event, EventKind, Severity, of_session
 from blelockd.services.lock.ledger import Ledger
 from blelockd.services.ports import Clock, Journal, Strike, StrikeFailed

@@ -19,7 +19,7 @@ from blelockd.protocol.instants import THE_EPOCH, Instant, Slot
 from blelockd.protocol.v2.down import EPOCH_BYTES
 from blelockd.protocol.v2.reports import Event as LockEvent
 from blelockd.protocol.v2.reports import EventType
-from blelockd.protocol.verifier import RSSI_UNAVAILABLE_DBM
+from blelockd.protocol.verdict import RSSI_UNAVAILABLE_DBM
 from blelockd.services.backoff import Backoff
 from blelockd.services.events import Event, EventKind, Severity
 from blelockd.services.liveness import Part

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import Final
 
 from blelockd.protocol.instants import THE_EPOCH, Instant
-from blelockd.protocol.verifier import Reason, Refuse, Verdict, Verifier
+from blelockd.protocol.verdict import Reason, Refuse, Verdict
+from blelockd.protocol.verifier import Verifier
 from blelockd.services.ports import Sighting
 
 Now = Callable[[], Instant | None]

@@ -7,7 +7,8 @@ from typing import Protocol
 
 from blelockd.protocol.instants import Slot
 from blelockd.protocol.v2.reports import EventType
-from blelockd.protocol.verifier import RSSI_UNAVAILABLE_DBM, Admit, Refuse, Verifier
+from blelockd.protocol.verdict import RSSI_UNAVAILABLE_DBM, Admit, Refuse
+from blelockd.protocol.verifier import Verifier
 from blelockd.services.lock.event_log import EventLog
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from blelockd.protocol.v2.tokens import TOKEN_BYTES, stated_power_dbm
-from blelockd.protocol.verifier import RSSI_UNAVAILABLE_DBM, Admit, Verdict
+from blelockd.protocol.verdict import RSSI_UNAVAILABLE_DBM, Admit, Verdict
 from blelockd.services.ports import Sighting
 
 OPEN = "open"

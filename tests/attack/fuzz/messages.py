@@ -27,7 +27,8 @@ from blelockd.protocol.v2.info import Info
 from blelockd.protocol.v2.reports import UpType, decode_body
 from blelockd.protocol.v2.request import Request, SealedRequest
 from blelockd.protocol.v2.up import Report
-from blelockd.protocol.verifier import Admit, Rules, Verifier
+from blelockd.protocol.verdict import Admit
+from blelockd.protocol.verifier import Rules, Verifier
 from tests.attack import damage
 from tests.attack.fuzz.taking import published, taken_by
 from tests.fakes import enrolled as cast

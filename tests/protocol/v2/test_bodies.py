@@ -37,7 +37,7 @@ from blelockd.protocol.v2.reports import (
 from blelockd.protocol.v2.trusted_time import ClockState
 from blelockd.protocol.v2.up import Report
 from blelockd.protocol.v2.wire import Reader, hkdf_expand
-from blelockd.protocol.verifier import Reason
+from blelockd.protocol.verdict import Reason
 from tests.fakes import enrolled as cast
 from tests.fakes.clock import NOON
 

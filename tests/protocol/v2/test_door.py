@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from blelockd.protocol.instants import LATEST, Instant
 from blelockd.protocol.v2.terms import LEASE_MS
-from blelockd.protocol.verifier import Admit, Reason, Rules, Verifier
+from blelockd.protocol.verdict import Admit, Reason
+from blelockd.protocol.verifier import Rules, Verifier
 from tests.fakes.bare_lock import LONG_AGO, NEAR, OTHER, PHONE, BareLock, at
 from tests.fakes.clock import NOON
 from tests.fakes.enrolled import DOOR, OTHER_DOOR, TERMS, a_v2_session, advert, at_noon

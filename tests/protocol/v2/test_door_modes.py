@@ -12,7 +12,7 @@ from blelockd.protocol.instants import Instant, Slot
 from blelockd.protocol.opaque import SessionKey
 from blelockd.protocol.session import Claims
 from blelockd.protocol.v2.tokens import Presented, V2Tokens
-from blelockd.protocol.verifier import Admit, Reason
+from blelockd.protocol.verdict import Admit, Reason
 from tests.fakes.bare_lock import BareLock
 from tests.fakes.clock import NOON
 from tests.fakes.enrolled import DOOR, FOR_LOCK, OTHER_DOOR, a_v2_session, advert, at_noon

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from blelockd.protocol.v2 import question
-from blelockd.protocol.verifier import Admit
+from blelockd.protocol.verdict import Admit
 from blelockd.services.guest.answering import Answering
 from blelockd.services.guest.presence import Presence
 from blelockd.services.guest.provisioning import Carried

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blelockd.protocol.nearness import Smoothing
-from blelockd.protocol.verifier import Reason, Rules
+from blelockd.protocol.verdict import Reason
+from blelockd.protocol.verifier import Rules
 from blelockd.services.events import EventKind, Severity
 from blelockd.services.lock import admission
 from blelockd.services.lock.admission import _IN_WORDS

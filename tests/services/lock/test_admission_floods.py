@@ -6,7 +6,7 @@ from pathlib import Path
 
 from blelockd.protocol.session import Session
 from blelockd.protocol.v2.reports import EventType
-from blelockd.protocol.verifier import Reason
+from blelockd.protocol.verdict import Reason
 from blelockd.services.events import EventKind
 from blelockd.services.lock.admission import TOLD_AT_ONCE
 from blelockd.services.tally import Counted

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blelockd.protocol.verifier import Admit, Reason, Refuse
+from blelockd.protocol.verdict import Admit, Reason, Refuse
 from blelockd.services.lock.calibration import (
     Heard,
     Place,

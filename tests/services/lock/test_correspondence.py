@@ -11,7 +11,7 @@ from blelockd.protocol.instants import Instant, Slot
 from blelockd.protocol.v2.down import EventAck, Revoke, Time
 from blelockd.protocol.v2.gate import Why
 from blelockd.protocol.v2.reports import Ack, Hello
-from blelockd.protocol.verifier import Reason
+from blelockd.protocol.verdict import Reason
 from blelockd.services.events import EventKind
 from blelockd.services.tally import Counted
 from tests.fakes.clock import settle

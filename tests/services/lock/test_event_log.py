@@ -6,7 +6,7 @@ import pytest
 
 from blelockd.protocol.v2.down import Revoke
 from blelockd.protocol.v2.reports import Event, EventType
-from blelockd.protocol.verifier import Reason
+from blelockd.protocol.verdict import Reason
 from blelockd.services.events import EventKind
 from blelockd.services.lock.event_log import LONGEST_WAIT_SECONDS, MOST_UNSAVED
 from tests.fakes.clock import settle

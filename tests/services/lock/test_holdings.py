@@ -10,7 +10,7 @@ import pytest
 from blelockd.protocol.instants import Instant
 from blelockd.protocol.v2.down import Revoke, Sync, in_parts
 from blelockd.protocol.v2.reports import Hello
-from blelockd.protocol.verifier import Reason
+from blelockd.protocol.verdict import Reason
 from blelockd.services.events import EventKind
 from blelockd.services.lock.holdings import HoldingLimits
 from tests.fakes.clock import FakeClock

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from blelockd.protocol.instants import Instant
-from blelockd.protocol.verifier import Admit, Reason, Refuse, Rules, Verifier
+from blelockd.protocol.verdict import Admit, Reason, Refuse
+from blelockd.protocol.verifier import Rules, Verifier
 from blelockd.services.lock.judges import Judges
 from blelockd.services.ports import Sighting
 from tests.fakes.bare_lock import LONG_AGO, NEAR, PHONE

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from blelockd.protocol.v2 import question
-from blelockd.protocol.verifier import Admit, Reason
+from blelockd.protocol.verdict import Admit, Reason
 from blelockd.services.lock.questions import Questions
 from blelockd.services.ports import LinkDown
 from tests.fakes.bare_lock import BareLock

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from blelockd.protocol.verifier import Reason
+from blelockd.protocol.verdict import Reason
 from tests.fakes.clock import settle
 from tests.services.lock.place import Place
 
