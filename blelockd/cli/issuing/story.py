@@ -41,7 +41,7 @@ def why(role: Role[IssuerConfig]) -> Command:
         summary="tell the story of an event, from request to strike",
         about="Tell how an event of the audit came about: how the guest enrolled, what the issuer "
         "decided by which rule, what the lock made of it, each with its reason. The event itself "
-        "is marked by an arrow.",
+        "is marked by an arrow. Times are as in `audit`.",
         example=f"sudo {role.command} why 42",
         run=run,
         add_arguments=add_arguments,
@@ -62,7 +62,7 @@ def _story(store: Store, event: AuditEvent, calendar: Calendar) -> Iterator[str]
     yield from _session(store, event, calendar)
     for told in [*_enrolment(store, story), *story]:
         mark = "->" if told.event_id == event.event_id else "  "
-        yield f"{mark} {told.event_id:>6}  {when(told.time, calendar)}  {sentence(told)}"
+        yield f"{mark} {told.event_id:>6}  {when(told.happened, calendar)}  {sentence(told)}"
 
 
 def _headline(event: AuditEvent, story: list[AuditEvent]) -> str:

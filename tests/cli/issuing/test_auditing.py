@@ -36,7 +36,7 @@ def lived_in(home: Home) -> Home:
         store.sessions.delivered(session.session_id, now())
         kinds = (EventType.SESSION_LEARNT, EventType.TOO_FAR, EventType.OPENED)
         for counter, kind in enumerate(kinds, 1):
-            event = replace(said(counter, kind), session_id=session.session_id)
+            event = replace(said(counter, kind), session_id=session.session_id, time=now())
             store.doors.take(FRONT, event, fresh(16), now())
         store.audit.record(
             AuditEntry(
