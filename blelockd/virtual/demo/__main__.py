@@ -52,6 +52,7 @@ def parser() -> argparse.ArgumentParser:
         description=ABOUT,
         epilog=MORE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     made.add_argument(
         "--keep",
