@@ -27,6 +27,13 @@ def option(pages: Path, role: str, key: str) -> str:
     return re.sub(r"\\f[BR]", "", entry)
 
 
+def test_the_status_of_who_or_what_is_not_known_is_told(pages: Path) -> None:
+    """`guest show Bob`, `lock remove lock_7` and `why 999` end with 65."""
+    page = (pages / "blelock-issuer.8").read_text()
+    told = [line[:30].strip() for line in page.split("\n65 ")[1].splitlines()[:3]]
+    assert told[1:] == ["is no good; or there is no", "such guest, lock or event"]
+
+
 @pytest.mark.parametrize(
     ("role", "key", "example"),
     [
