@@ -194,16 +194,21 @@ def _tell(name: str, failure: Failure) -> int:
     told = f"{name}: {failure.problem}"
     if failure.remedy:
         told += f"\n{_indented(failure.remedy)}"
-    try:
-        print(printable(told), file=sys.stderr, flush=True)
-    except OSError:  # nobody reads it; the status is told all the same
-        _give_up_on(sys.stderr)
+    note(told)
     return failure.status
 
 
 def say(text: str) -> None:
     """Tell on standard output, at once: a reader of a pipe waits for each step."""
     print(printable(text), flush=True)
+
+
+def note(text: str) -> None:
+    """Tell on standard error what is about the output, and no part of it."""
+    try:
+        print(printable(text), file=sys.stderr, flush=True)
+    except OSError:  # nobody reads it; the rest is told all the same
+        _give_up_on(sys.stderr)
 
 
 def printable(text: str) -> str:

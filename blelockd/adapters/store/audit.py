@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from typing import Final
@@ -50,6 +51,17 @@ class SqliteAudit:
             if len(found) < _PAGE:
                 return
             at = found[-1].event_id
+
+    def count(self, wanted: AuditFilter, before: int) -> int:
+        """How many events match whose id is lower, whatever `at_most` is. Raises StoreFailed."""
+        where, values = _wanted(replace(wanted, at_most=None))
+        sql = f"SELECT count(*) FROM {chain.JOINED} WHERE {where} AND event_id < ?"
+
+        def work(connection: sqlite3.Connection) -> int:
+            ((older,),) = connection.execute(sql, (*values, before))
+            return int(older)
+
+        return self._database.read(work)
 
     def get(self, event_id: int) -> AuditEvent | None:
         """As AuditRecords.get."""

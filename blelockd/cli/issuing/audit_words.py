@@ -91,7 +91,9 @@ def details(event: AuditEvent) -> str:
     """Rule, reason and what the lock measured, in short."""
     parts = [event.reason] if event.reason else []
     if event.rule is not None and event.kind is not AuditKind.SESSION_REVOKED:
-        parts.append("by the invite" if event.rule == BY_GRANT else f"by rule {event.rule}")
+        by = "by the invite" if event.rule == BY_GRANT else f"by rule {event.rule}"
+        # What a door refuses, no rule has refused: that one gave the session.
+        parts.append(by if event.door is None else f"session {by}")
     if event.door is not None:
         parts += _measured(event.door)
     parts += _told(event.time - event.happened)
