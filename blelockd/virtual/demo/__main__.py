@@ -57,7 +57,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--keep",
         action="store_true",
-        help="after the play leave everything running, and say what to type, until Ctrl-C",
+        help="after the play leave everything running, and say what to type, until Ctrl-C or "
+        "SIGTERM",
     )
     made.add_argument(
         "--passive",
