@@ -147,9 +147,11 @@ def option(entry: Entry) -> str:
     told = [prose(entry.about)]
     if entry.expected:
         told.append(f".br\nTakes {prose(entry.expected)}.")
-    if entry.default and entry.type is EntryType.VALUE:
+    if entry.required:
+        told.append(".br\nRequired.")
+    elif entry.default and entry.type is EntryType.VALUE:
         told.append(f".br\nDefault: \\fB{escaped(entry.default)}\\fR.")
-    if entry.example and entry.example != entry.default:
+    if entry.example and (entry.required or entry.example != entry.default):
         told.append(f".br\nFor example \\fB{escaped(entry.example)}\\fR.")
     if entry.type is not EntryType.SECTION:
         told.append(f".br\nTaken up by a {'reload' if entry.reloads else 'restart only'}.")
@@ -169,7 +171,7 @@ def configuration_page(role: str) -> str:
         f"\\fBsystemctl reload blelock\\-{role}\\fR takes up the options that say so, and changes "
         "nothing if the file has an error.",
         ".SH OPTIONS",
-        *map(option, entries(defaults(of))),
+        *map(option, entries(defaults(of, by_name=True))),
         f".SH SEE ALSO\n.BR blelock\\-{role} (8)",
     ]
     return "\n".join(parts) + "\n"

@@ -176,6 +176,19 @@ def test_an_admission_is_made_in_one_file() -> None:
     assert made == {"blelockd/protocol/verifier.py"}
 
 
+def test_no_parser_takes_an_abbreviation_for_an_option() -> None:
+    """A new option would change what an old line means: `--lock` was once read as `--locks`."""
+    calls = [
+        (name(path), node.lineno, {word.arg for word in node.keywords})
+        for path in python_files()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func).endswith((".ArgumentParser", ".add_parser", "_Parser"))
+    ]
+    assert len(calls) > 9
+    assert [call for call in calls if "allow_abbrev" not in call[2]] == []
+
+
 def test_no_private_key_is_in_the_tree() -> None:
     key = re.compile(r"BEGIN ([A-Z]+ )*PRIVATE KEY-")
     outside = [p for p in tracked() if not p.is_relative_to(ROOT / "tests/vectors")]

@@ -40,9 +40,11 @@ exit status:
   0  done, or yes                  73  what is there already stays
   1  no, or not in order           74  reading or writing failed
   2  wrong use of this command     77  a file may not be read, or is unsafe
-  65 a key or answer is no good    78  the configuration is wrong
-  66 a file is missing             130 interrupted
-  69 radio, bus or peer is away    141 who reads the output has left
+  65 a key, card, answer or store  78  the configuration is wrong
+     is no good; or there is no    130 interrupted
+     such guest, lock or event     141 who reads the output has left
+  66 a file is missing
+  69 radio, bus or peer is away
   70 a fault of this program"""
 
 

@@ -16,6 +16,7 @@ from typing import Final, NoReturn, TextIO
 from blelockd import __version__
 from blelockd.adapters.keyring import KeyFileError
 from blelockd.cli.exits import STATUSES_TOLD, Exit, Failure, failure_of
+from blelockd.cli.unknown_options import refuse_unknown_options
 from blelockd.config import ConfigErrors
 from blelockd.config.kinds import near_miss
 
@@ -84,6 +85,7 @@ def parser(name: str, about: str, commands: Sequence[Command | Group]) -> argpar
         description=_filled(about),
         epilog=_EPILOG.format(name=name),
         formatter_class=_help,
+        allow_abbrev=False,
     )
     _add_version(top, name)
     _add_verbs(top, name, commands)
@@ -102,13 +104,14 @@ def _add_verbs(to: argparse.ArgumentParser, name: str, commands: Sequence[Comman
             description=_filled(command.about),
             epilog=explained,
             formatter_class=_help,
+            allow_abbrev=False,
         )
         _add_version(verb, name)
         if isinstance(command, Group):
             _add_verbs(verb, name, command.commands)
         else:
             command.add_arguments(verb)
-            verb.set_defaults(run=command.run)
+            verb.set_defaults(run=command.run, verb=verb)
 
 
 def verbs_of(
@@ -147,8 +150,7 @@ def main(top: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     try:
         try:
             _complete(top)
-            arguments = top.parse_args(argv)
-            return _run(top.prog, arguments)
+            return _run(top.prog, _parsed(top, sys.argv[1:] if argv is None else argv))
         finally:
             print(end="", flush=True)  # here, where a reader that has gone is no surprise
     except KeyboardInterrupt:
@@ -160,6 +162,16 @@ def main(top: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
         _give_up_on(sys.stdout)
         problem = f"cannot write: {os.strerror(error.errno or 0).lower()}"
         return _tell(top.prog, Failure(problem, "see to the disk", Exit.IO))
+
+
+def _parsed(top: argparse.ArgumentParser, argv: Sequence[str]) -> argparse.Namespace:
+    """What the words mean; ends with Exit.USAGE for one too many, in the name of its verb."""
+    refuse_unknown_options(top, argv)
+    arguments, left = top.parse_known_args(argv)
+    if left:
+        verb: argparse.ArgumentParser = arguments.verb
+        verb.error(f"unrecognized arguments: {' '.join(left)}")
+    return arguments
 
 
 def _run(name: str, arguments: argparse.Namespace) -> int:
@@ -182,16 +194,21 @@ def _tell(name: str, failure: Failure) -> int:
     told = f"{name}: {failure.problem}"
     if failure.remedy:
         told += f"\n{_indented(failure.remedy)}"
-    try:
-        print(printable(told), file=sys.stderr, flush=True)
-    except OSError:  # nobody reads it; the status is told all the same
-        _give_up_on(sys.stderr)
+    note(told)
     return failure.status
 
 
 def say(text: str) -> None:
     """Tell on standard output, at once: a reader of a pipe waits for each step."""
     print(printable(text), flush=True)
+
+
+def note(text: str) -> None:
+    """Tell on standard error what is about the output, and no part of it."""
+    try:
+        print(printable(text), file=sys.stderr, flush=True)
+    except OSError:  # nobody reads it; the rest is told all the same
+        _give_up_on(sys.stderr)
 
 
 def printable(text: str) -> str:

@@ -80,7 +80,10 @@ async def _tell(role: Role[C], arguments: argparse.Namespace) -> int:
 
 
 async def _unit(role: Role[C], name: str) -> UnitStatus:
-    in_a_terminal = "a daemon that runs in a terminal tells there how it stands"
+    in_a_terminal = (
+        "a daemon that runs in a terminal tells there how it stands, and\n"
+        f"`sudo {role.command} doctor` examines all that it needs, with a unit or without"
+    )
     try:
         unit = await status_of(name)
     except NoSystemd as error:

@@ -178,12 +178,14 @@ class RuleConfig:
         (),
         ListOf(person(), 0, 1000, "a list of people and groups, or [everyone]"),
         "Whom it is about: people and groups, or everyone.",
+        refused=True,
         example="[Ada, family]",
     )
     locks: tuple[str, ...] = option(
         (),
         ListOf(group_name("a lock or lock group"), 0, 1000, "a list of locks and lock groups"),
         "Where: locks and lock groups, or everywhere.",
+        refused=True,
         example="[front, outer]",
     )
     allow: bool = option(True, flag(), "false: whom it is about, and when, does not get in.")

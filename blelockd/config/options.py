@@ -41,11 +41,12 @@ def conflicts_of(section: Section) -> Iterator[Conflict]:
 class Option:
     """What is known of one key: a value, a section, or a mapping of sections by a name.
 
-    `reloads`: a running daemon takes a new value on SIGHUP. `live`: it stands in the shipped file
-    without a comment sign. `derived`: where it is not given it follows from other keys.
-    `example` is shown beside the default. `seed` is what the seed's programs called it.
-    `section` is set for a section, `kind` for a value; both, and `named`, for a mapping: `kind`
-    reads its keys, which go to the field `named` of each section.
+    `required`: it has no default. `refused`: its default is not taken. `reloads`: a running daemon
+    takes a new value on SIGHUP. `live`: it stands in the shipped file without a comment sign.
+    `derived`: where it is not given it follows from other keys. `example` is shown beside the
+    default. `seed` is what the seed's programs called it. `section` is set for a section, `kind`
+    for a value; both, and `named`, for a mapping: `kind` reads its keys, which go to the field
+    `named` of each section.
     """
 
     about: str
@@ -53,6 +54,7 @@ class Option:
     section: type[Section] | None = None
     named: str = ""
     required: bool = False
+    refused: bool = False
     optional_section: bool = False
     reloads: bool = False
     live: bool = False
@@ -69,12 +71,23 @@ def option(
     reloads: bool = False,
     live: bool = False,
     derived: bool = False,
+    refused: bool = False,
     example: str = "",
     seed: tuple[str, ...] = (),
 ) -> T:
-    """A key with a default; a `derived` one is settled in `__post_init__`."""
+    """A key with a default; a `derived` one is settled in `__post_init__`.
+
+    `refused`: `conflicts()` takes anything but the default.
+    """
     about_it = Option(
-        about, kind, reloads=reloads, live=live, derived=derived, example=example, seed=seed
+        about,
+        kind,
+        refused=refused,
+        reloads=reloads,
+        live=live,
+        derived=derived,
+        example=example,
+        seed=seed,
     )
     field: T = dataclasses.field(default=default, metadata={_METADATA: about_it})
     return field

@@ -16,6 +16,7 @@ from typing import Any, Final
 from blelockd.config.common import RoleConfig
 from blelockd.config.guest import GuestConfig
 from blelockd.config.issuer import IssuerConfig
+from blelockd.config.kinds import OneValue
 from blelockd.config.lock import LockConfig
 from blelockd.config.options import Option, Section, options_of
 
@@ -46,7 +47,8 @@ class EntryType(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One key, in words. `default` and `example` are YAML; empty where there is none.
+    """One key, in words. `default` and `example` are YAML; empty where there is none. What is
+    `required` has in `default` what the shipped file gives it.
 
     In `path` the name in a mapping is the upper-case name of what it is, as in
     ("locks", "LOCK_ID", "public_key"). What is in a mapping reloads if the mapping does.
@@ -60,6 +62,7 @@ class Entry:
     example: str
     live: bool
     reloads: bool
+    required: bool
     seed: tuple[str, ...]
 
 
@@ -95,6 +98,7 @@ def _entry(path: tuple[str, ...], about: Option, value: Any, *, reloads: bool) -
         example=about.example,
         live=about.live,
         reloads=reloads,
+        required=about.required or about.refused,
         seed=about.seed,
     )
 
@@ -107,9 +111,16 @@ def _type(about: Option) -> EntryType:
     return EntryType.OPTIONAL_SECTION if about.optional_section else EntryType.SECTION
 
 
-def defaults(of: type[RoleConfig]) -> RoleConfig:
-    """The configuration of a file that gives only what is required, by its examples."""
-    needed = [f"{name}: {about.example}" for name, about, _ in options_of(of) if about.required]
+def defaults(of: type[RoleConfig], *, by_name: bool = False) -> RoleConfig:
+    """The configuration of a file that gives only what is required, by its examples.
+
+    `by_name`: one value by its own name in capitals, LOCK_ID, which then shows what follows it.
+    """
+    needed = [
+        f"{name}: {name.upper() if by_name and isinstance(about.kind, OneValue) else about.example}"
+        for name, about, _ in options_of(of)
+        if about.required
+    ]
     return of.from_yaml("\n".join(needed), "the defaults")
 
 

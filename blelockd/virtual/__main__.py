@@ -57,6 +57,7 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
         description="A Bluetooth Low Energy air without radios, with hosts in it.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     parser.add_argument(
         "hosts",

@@ -136,7 +136,9 @@ def parse_adapters(text: str) -> list[Plugged]:
 
 def _arguments(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m blelockd.virtual.bluetoothd", description=__doc__.splitlines()[0]
+        prog="python -m blelockd.virtual.bluetoothd",
+        description=__doc__.splitlines()[0],
+        allow_abbrev=False,
     )
     parser.add_argument("--host", required=True, help="the host's name on the air")
     parser.add_argument("--bus", required=True, help="the D-Bus address of the host's bus")

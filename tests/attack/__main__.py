@@ -54,6 +54,7 @@ def parser() -> argparse.ArgumentParser:
     """What `make attack` understands."""
     made = argparse.ArgumentParser(
         prog="make attack",
+        allow_abbrev=False,
         usage="make attack ARGS='[--only NAME]... [--short] [--json FILE]'",
         description="Attack the protocol, and count what is accepted: it must be nothing.\n\n"
         "attacks:\n" + "\n".join(f"  {name}" for name in NAMES),

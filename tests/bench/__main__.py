@@ -67,6 +67,7 @@ def parser() -> argparse.ArgumentParser:
     """What `make bench` understands."""
     made = argparse.ArgumentParser(
         prog="make bench",
+        allow_abbrev=False,
         usage="make bench ARGS='[--only NAME]... [--quick] [--json FILE] [--strict]'",
         description="Measure what an advert, a session and an idle daemon cost.\n\nbenches:\n"
         + "\n".join(f"  {b.name:<9} {b.title} ({b.minutes})" for b in BENCHES),

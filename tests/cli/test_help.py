@@ -119,6 +119,55 @@ def test_a_word_that_is_nearly_right_is_told_what_it_may_mean(
     assert "did you mean" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [
+        (
+            ("issuer", "guest", "invite", "Ada", "--lock", "lock_01"),
+            "blelock-issuer guest invite: there is no option --lock; did you mean --locks?\n"
+            "  try `blelock-issuer guest invite --help`",
+        ),
+        (
+            ("issuer", "audit", "--cvs"),
+            "blelock-issuer audit: there is no option --cvs; did you mean --csv?\n"
+            "  try `blelock-issuer audit --help`",
+        ),
+        (("lock", "run", "--confg", "x"), "no option --confg; did you mean --config?"),
+        (("lock", "run", "--confg=x"), "no option --confg; did you mean --config?"),
+        (("lock", "--confg"), "blelock-lock: there is no option --confg; did you mean --config?"),
+        (
+            ("issuer", "--config", "X", "audit"),
+            "--config stands behind the command: `blelock-issuer audit --config ...`",
+        ),
+        (
+            ("issuer", "--config=X"),
+            "--config stands behind the command: `blelock-issuer COMMAND --config ...`",
+        ),
+        (
+            ("issuer", "guest", "--person", "Ada", "list"),
+            "blelock-issuer guest: there is no option --person\n",
+        ),
+        (("guest", "unlock", "--xyzzy"), "blelock-guest unlock: there is no option --xyzzy\n"),
+        (
+            ("issuer", "guest", "list", "Ada", "Eve"),
+            "blelock-issuer guest list: unrecognized arguments: ",
+        ),
+        (("lock", "run", "-x"), "blelock-lock run: unrecognized arguments: -x"),
+    ],
+)
+def test_an_option_is_written_out_and_one_that_is_not_known_is_told_by_its_verb(
+    argv: tuple[str, ...], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert status_of(*argv) == Exit.USAGE
+    assert told in capsys.readouterr().err
+
+
+def test_whoever_asks_for_help_first_gets_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert status_of("issuer", "audit", "--help", "--cvs") == Exit.OK
+    assert status_of("issuer", "forget", "--", "--cvs", "--config") == Exit.USAGE
+    assert "unrecognized arguments: --config" in capsys.readouterr().err
+
+
 def test_every_status_is_told() -> None:
     for status in Exit:
         if status is not Exit.BROKEN_PIPE:  # nobody is left to read it

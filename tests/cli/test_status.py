@@ -134,6 +134,7 @@ def test_without_such_a_unit_there_is_a_remedy(
     assert f"there is no unit blelock-{role}\n" in told
     assert f"./blelock-{role}.deb" in told
     assert "in a terminal" in told
+    assert f"`sudo blelock-{role} doctor`" in told
 
 
 def test_without_systemd_there_is_a_reason(
@@ -145,6 +146,7 @@ def test_without_systemd_there_is_a_reason(
     told = capsys.readouterr().err
     assert "there is no systemd here that could be asked" in told
     assert "not been booted" in told
+    assert "`sudo blelock-lock doctor`" in told
 
 
 def test_a_journal_that_does_not_go_back_to_the_start_is_not_taken_for_the_whole(

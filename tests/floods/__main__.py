@@ -38,6 +38,7 @@ def parser() -> argparse.ArgumentParser:
     """What `make floods` understands."""
     made = argparse.ArgumentParser(
         prog="make floods",
+        allow_abbrev=False,
         usage="make floods ARGS='[--only NAME]... [--quick] [--json FILE]'",
         description="Flood the daemons, and break what they depend on.\n\nfloods and faults:\n"
         + "\n".join(f"  {b.name:<9} {b.title} ({b.minutes})" for b in FLOODS),

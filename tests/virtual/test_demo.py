@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+import yaml
 
 from blelockd.virtual.demo import EXIT_CANNOT_START, EXIT_OK
 from blelockd.virtual.demo.encore import stay
@@ -127,7 +128,7 @@ async def test_what_is_printed_to_be_typed_does_what_it_says(
         lock = play.cast.lock
         try:
             await until(lambda: "Here: `guest 0.5`" in output.getvalue())
-            os.write(hand, b"visitor 0.5\nvisitor nowhere\n")
+            os.write(hand, b"visitor 0.5\nvisitor nowhere\ngest 1\n")
             unlocking = asyncio.create_task(typed(output, "DBUS_SYSTEM_BUS_ADDRESS=.* unlock "))
             received = await play.told(lock, "session-received", "the session")
             await play.opens(received.fields["session"], "the door to open for what was typed")
@@ -140,6 +141,10 @@ async def test_what_is_printed_to_be_typed_does_what_it_says(
             examined = await typed(output, "DBUS_SYSTEM_BUS_ADDRESS=.* doctor ")
             assert "adapter" in examined, examined
             assert "broker" in examined, examined
+            assert "passive scanning" not in examined, "the lock is told to scan actively"
+            port = yaml.safe_load(lock.config.read_text())["mqtt"]["port"]
+            assert re.search(rf"this demo\W+{os.getpid()}\W.*port {port}:", output.getvalue())
+            assert f"`kill {os.getpid()}`" in output.getvalue()
             os.close(hand)
             await unlocking
             assert refused
@@ -152,7 +157,8 @@ async def test_what_is_printed_to_be_typed_does_what_it_says(
     os.close(typing)
     assert performance.is_good, output.getvalue()
     assert "visitor   > is 0.5 m from the door: -49 dBm there" in output.getvalue()
-    assert "understands `PHONE METRES`" in output.getvalue()
+    assert "cannot put a phone `nowhere` metres away" in output.getvalue()
+    assert "knows no phone `gest`" in output.getvalue()
     assert re.search(r"blelock-lock\W+\d+\W+host lock", output.getvalue())
     assert_nothing_is_left(place)
 

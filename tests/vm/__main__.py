@@ -91,7 +91,7 @@ async def run(arguments: argparse.Namespace) -> int:
 
 def main() -> int:
     """Returns the exit status."""
-    parser = argparse.ArgumentParser(prog="tests.vm")
+    parser = argparse.ArgumentParser(prog="tests.vm", allow_abbrev=False)
     parser.add_argument("--image", type=Path, required=True, help="what vm-image made")
     parser.add_argument("--packages", type=Path, default=Path("dist"), help="the .debs")
     parser.add_argument("--journals", type=Path, default=Path("build/vm"), help="after a failure")

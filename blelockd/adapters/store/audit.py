@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from typing import Final
@@ -16,6 +17,13 @@ from blelockd.services.issuer.audit import AuditEntry, AuditEvent, AuditFilter, 
 from blelockd.services.issuer.audit_check import Verified
 
 _PAGE: Final = 500
+# AuditEvent.happened as text that sorts by time: a lock's words end with its time, big-endian, 0
+# where it knew none. No index: half a million events are read through in a quarter of a second.
+_HAPPENED: Final = (
+    "CASE WHEN door IS NULL OR substr(door, -8) = zeroblob(8)"
+    " THEN printf('%016X', time_ms) ELSE hex(substr(door, -8)) END"
+)
+_AS_TEXT: Final = "printf('%016X', max(0, ?))"
 
 
 class SqliteAudit:
@@ -43,6 +51,17 @@ class SqliteAudit:
             if len(found) < _PAGE:
                 return
             at = found[-1].event_id
+
+    def count(self, wanted: AuditFilter, before: int) -> int:
+        """How many events match whose id is lower, whatever `at_most` is. Raises StoreFailed."""
+        where, values = _wanted(replace(wanted, at_most=None))
+        sql = f"SELECT count(*) FROM {chain.JOINED} WHERE {where} AND event_id < ?"
+
+        def work(connection: sqlite3.Connection) -> int:
+            ((older,),) = connection.execute(sql, (*values, before))
+            return int(older)
+
+        return self._database.read(work)
 
     def get(self, event_id: int) -> AuditEvent | None:
         """As AuditRecords.get."""
@@ -107,8 +126,8 @@ def _wanted(wanted: AuditFilter) -> tuple[str, list[object]]:
     tests: list[tuple[str, object]] = [
         ("name = ?", wanted.person),
         ("lock_id = ?", None if wanted.lock_id is None else str(wanted.lock_id)),
-        ("time_ms >= ?", wanted.since),
-        ("time_ms < ?", wanted.before),
+        (f"{_HAPPENED} >= {_AS_TEXT}", wanted.since),
+        (f"{_HAPPENED} < {_AS_TEXT}", wanted.before),
         ("trace = ?", wanted.trace),
         ("guest_id = ?", None if wanted.guest_id is None else wanted.guest_id.raw),
         ("kind = ?", None if wanted.kind is None else wanted.kind.value),

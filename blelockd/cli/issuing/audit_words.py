@@ -14,6 +14,8 @@ from blelockd.services.issuer.access import BY_GRANT
 from blelockd.services.issuer.audit import AuditEvent, AuditKind
 from blelockd.services.issuer.schedule import Calendar
 
+_AT_ONCE_MS: Final = 5_000  # two clocks that agree, and a message on its way
+
 _KINDS: Final[Mapping[AuditKind, str]] = {
     AuditKind.BEGUN: "the audit begins",
     AuditKind.LOCK_ADDED: "the operator added the lock",
@@ -89,9 +91,12 @@ def details(event: AuditEvent) -> str:
     """Rule, reason and what the lock measured, in short."""
     parts = [event.reason] if event.reason else []
     if event.rule is not None and event.kind is not AuditKind.SESSION_REVOKED:
-        parts.append("by the invite" if event.rule == BY_GRANT else f"by rule {event.rule}")
+        by = "by the invite" if event.rule == BY_GRANT else f"by rule {event.rule}"
+        # What a door refuses, no rule has refused: that one gave the session.
+        parts.append(by if event.door is None else f"session {by}")
     if event.door is not None:
         parts += _measured(event.door)
+    parts += _told(event.time - event.happened)
     return ", ".join(parts)
 
 
@@ -100,6 +105,23 @@ def sentence(event: AuditEvent) -> str:
     told = _KINDS[event.kind] if event.door is None else _DOOR[event.door.kind]
     more = details(event)
     return f"{told} ({more})" if more else told
+
+
+def _told(late_ms: int) -> list[str]:
+    """How much later the issuer has heard of it, where that is worth a word."""
+    if abs(late_ms) <= _AT_ONCE_MS:
+        return []
+    if late_ms < 0:
+        return [f"by a clock that is {_span(-late_ms)} ahead"]
+    return [f"told {_span(late_ms)} later"]
+
+
+def _span(span_ms: int) -> str:
+    """A span in the largest unit of which it has two."""
+    seconds = round(span_ms / MS_PER_SECOND)
+    units = ((86_400, "days"), (3_600, "h"), (60, "min"))
+    size, unit = next(((size, unit) for size, unit in units if seconds >= 2 * size), (1, "s"))
+    return f"{seconds // size} {unit}"
 
 
 def _measured(door: DoorEvent) -> list[str]:

@@ -6,14 +6,13 @@ import argparse
 import csv
 import json
 import sys
-from collections.abc import Iterator
 from typing import Final
 
 from blelockd.adapters.keyring import ISK, KeyFileError, Keyring
 from blelockd.adapters.store import Store
 from blelockd.cli.configuration import Role, lock_id, person
 from blelockd.cli.exits import Exit, Failure
-from blelockd.cli.frame import Command, printable, say
+from blelockd.cli.frame import Command, note, printable, say
 from blelockd.cli.issuing.audit_words import details, name_of, when, who
 from blelockd.cli.issuing.completion import locks_known, people_known
 from blelockd.cli.issuing.store import opened
@@ -46,8 +45,14 @@ def audit(role: Role[IssuerConfig]) -> Command:
     return Command(
         name="audit",
         summary="show what was decided, and verify that nobody changed it",
-        about="Show the decisions of the issuer and its locks: the newest of those that match. "
+        about="Show the decisions of the issuer and its locks: the newest of those that match. How "
+        "many older ones there are is told on standard error. "
         "`why EVENT-ID` tells the story of one of them.\n"
+        "The time is when it happened: for what a lock says, by its own word. Where the issuer "
+        "heard of that more than 5 s later, `told 25 s later` says so; where the lock did not know "
+        "the time, it is when the issuer heard. `heard_ms` in --csv and --json is always that, "
+        "`door_time_ms` in --json what the lock said, 0 for unknown. The order is that of "
+        "hearing.\n"
         "`audit verify` reads all of them, and tells the first that was changed or is missing. It "
         "prints the head of the audit: note it elsewhere and give it with --head another time, "
         "then a cut end shows, too.",
@@ -66,8 +71,8 @@ def _add_arguments(role: Role[IssuerConfig], to: argparse.ArgumentParser) -> Non
     where = to.add_argument("--lock", metavar="LOCK_ID", type=lock_id, help="of that lock alone")
     locks_known(role, where)
     for name, moment, told in (
-        ("--from", first_moment(), "not before then: 2026-11-24 or '2026-11-24 08:00'"),
-        ("--to", last_moment(), "not after then"),
+        ("--from", first_moment(), "happened not before then: 2026-11-24 or '2026-11-24 08:00'"),
+        ("--to", last_moment(), "happened not after then"),
     ):
         destination = f"{name.removeprefix('--')}_"
         kind = _Moment(moment)
@@ -139,18 +144,26 @@ def _show(
         for event in events:
             print(json.dumps(_object(event, calendar)))
     elif arguments.csv:
-        rows = csv.writer(sys.stdout, lineterminator="\n")
-        rows.writerow(("id", "time_ms", *_COLUMNS[1:], "guest", "trace"))
-        rows.writerows(_values(event, calendar) for event in events)
+        out = csv.writer(sys.stdout, lineterminator="\n")
+        out.writerow(("id", "time_ms", *_COLUMNS[1:], "guest", "trace", "heard_ms"))
+        out.writerows(_values(event, calendar) for event in events)
     else:
-        shown = [_cells(event, calendar) for event in events]
-        say(table(_COLUMNS, shown) if shown else "no event matches")
+        shown = list(events)
+        rows = [_cells(event, calendar) for event in shown]
+        say(table(_COLUMNS, rows) if shown else "no event matches")
+        if shown and arguments.last is None:
+            _note_older(store.audit.count(wanted, before=shown[0].event_id), len(shown))
     return Exit.OK
+
+
+def _note_older(older: int, shown: int) -> None:
+    if older:
+        note(f"{older} older: --last {older + shown}")
 
 
 def _cells(event: AuditEvent, calendar: Calendar) -> tuple[str, ...]:
     lock = "-" if event.lock_id is None else str(event.lock_id)
-    at = when(event.time, calendar)
+    at = when(event.happened, calendar)
     cells = (str(event.event_id), at, name_of(event), who(event), lock, details(event))
     return tuple(printable(cell).replace("\n", " ") for cell in cells)
 
@@ -159,7 +172,8 @@ def _values(event: AuditEvent, calendar: Calendar) -> tuple[str | int, ...]:
     number, *cells = _cells(event, calendar)
     guest = "" if event.guest_id is None else str(event.guest_id)
     trace = "" if event.trace is None else event.trace.hex()
-    return int(number), event.time, *(_harmless(cell) for cell in cells), guest, trace
+    shown = (_harmless(cell) for cell in cells)
+    return int(number), event.happened, *shown, guest, trace, event.time
 
 
 def _harmless(cell: str) -> str:
@@ -171,8 +185,9 @@ def _object(event: AuditEvent, calendar: Calendar) -> dict[str, object]:
     door = event.door
     told: dict[str, object | None] = {
         "id": event.event_id,
-        "time_ms": event.time,
-        "time": when(event.time, calendar),
+        "time_ms": event.happened,
+        "time": when(event.happened, calendar),
+        "heard_ms": event.time,
         "event": name_of(event),
         "kind": event.kind.value,
         "person": event.person,
@@ -211,14 +226,10 @@ def _verify(config: IssuerConfig, noted: list[Head]) -> int:
             raise not_as_written(broken) from broken
     first = verified.base.event_id + 1
     say(f"the audit is whole: events {first} to {verified.head.event_id}")
-    for note in _notes(verified.notes):
-        say(note)
+    for told in verified.notes:
+        say(f"note: {told}")
     say(f"head {verified.head}")
     return Exit.OK
-
-
-def _notes(notes: tuple[str, ...]) -> Iterator[str]:
-    return (f"note: {note}" for note in notes)
 
 
 def not_as_written(broken: Broken) -> Failure:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Iterator
 
 from blelockd.adapters.store import Store
@@ -12,7 +13,8 @@ from blelockd.cli.frame import Command, say
 from blelockd.cli.issuing.audit_words import sentence, when, who
 from blelockd.cli.issuing.store import counted, opened
 from blelockd.config import IssuerConfig
-from blelockd.protocol.ids import SessionId
+from blelockd.protocol.ids import LockId, SessionId
+from blelockd.protocol.v2.reports import EventType
 from blelockd.services.issuer.audit import AuditEvent, AuditFilter, AuditKind
 from blelockd.services.issuer.schedule import Calendar
 
@@ -41,7 +43,7 @@ def why(role: Role[IssuerConfig]) -> Command:
         summary="tell the story of an event, from request to strike",
         about="Tell how an event of the audit came about: how the guest enrolled, what the issuer "
         "decided by which rule, what the lock made of it, each with its reason. The event itself "
-        "is marked by an arrow.",
+        "is marked by an arrow. Times are as in `audit`.",
         example=f"sudo {role.command} why 42",
         run=run,
         add_arguments=add_arguments,
@@ -60,9 +62,23 @@ def _story(store: Store, event: AuditEvent, calendar: Calendar) -> Iterator[str]
         story = list(store.audit.walk(AuditFilter(trace=event.trace)))
     yield _headline(event, story)
     yield from _session(store, event, calendar)
+    learnt = Counter(lock for told in story if (lock := _learnt_at(told)) is not None)
     for told in [*_enrolment(store, story), *story]:
-        mark = "->" if told.event_id == event.event_id else "  "
-        yield f"{mark} {told.event_id:>6}  {when(told.time, calendar)}  {sentence(told)}"
+        asked = told.event_id == event.event_id
+        lock = _learnt_at(told)
+        times = 1 if lock is None else learnt.pop(lock, 0)
+        if not times and not asked:  # a lock learns it anew with each SYNC: told at the first
+            continue
+        often = f", {counted(times)} in all" if times > 1 else ""
+        mark = "->" if asked else "  "
+        moment = when(told.happened, calendar)
+        yield f"{mark} {told.event_id:>6}  {moment}  {sentence(told)}{often}"
+
+
+def _learnt_at(told: AuditEvent) -> LockId | None:
+    """The lock that says in it that it has learnt the session."""
+    learnt = told.door is not None and told.door.kind is EventType.SESSION_LEARNT
+    return told.lock_id if learnt else None
 
 
 def _headline(event: AuditEvent, story: list[AuditEvent]) -> str:

@@ -14,7 +14,7 @@ from typing import Final
 
 from blelockd.protocol.errors import Malformed
 from blelockd.protocol.ids import GuestId, LockId
-from blelockd.protocol.instants import Instant
+from blelockd.protocol.instants import THE_EPOCH, Instant
 from blelockd.protocol.v2.reports import Event as DoorEvent
 from blelockd.protocol.v2.rsa_keys import IssuerSigningKey, IssuerSigningPublic
 from blelockd.protocol.v2.wire import DIGEST_BYTES, labelled_hash, u8, u16, u64
@@ -86,7 +86,8 @@ class AuditEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEvent:
-    """An event that is kept. `event_id` counts from 1 without a gap.
+    """An event that is kept. `event_id` counts from 1 without a gap. `time` is the issuer's: for
+    what a lock said, when it was heard.
 
     `reference` stands for the person, whose name is `person` unless it was forgotten. `door` is
     what the lock said, for a DOOR event.
@@ -103,6 +104,13 @@ class AuditEvent:
     rule: str | None = None
     reason: str = ""
     door: DoorEvent | None = None
+
+    @property
+    def happened(self) -> Instant:
+        """When it happened: by the lock's word where it knew the time, else when it was heard."""
+        if self.door is None or self.door.time == THE_EPOCH:
+            return self.time
+        return self.door.time
 
     def encode(self) -> bytes:
         """All of it but the name, in one form only: what the chain binds."""
@@ -182,7 +190,10 @@ def _to_sign(head: Head, time: Instant) -> bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditFilter:
-    """Which events are asked for: those that match all that is given. Times are the issuer's."""
+    """Which events are asked for: those that match all that is given.
+
+    `since` and `before` are about when it happened, AuditEvent.happened.
+    """
 
     person: str | None = None
     lock_id: LockId | None = None

@@ -52,11 +52,13 @@ def parser() -> argparse.ArgumentParser:
         description=ABOUT,
         epilog=MORE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     made.add_argument(
         "--keep",
         action="store_true",
-        help="after the play leave everything running, and say what to type, until Ctrl-C",
+        help="after the play leave everything running, and say what to type, until Ctrl-C or "
+        "SIGTERM",
     )
     made.add_argument(
         "--passive",

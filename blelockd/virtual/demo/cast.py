@@ -166,7 +166,8 @@ async def cast(changes: Changes, *, is_passive: bool = False) -> AsyncIterator[C
         except (RuntimeError, OSError) as error:
             raise CannotStart(str(error)) from error
         backstage = await stack.enter_async_context(AsyncExitStack())
-        players = _cast_on(scenery, between, backstage, changes)
+        scan = "passive" if is_passive else "active"
+        players = _cast_on(scenery, between, backstage, {"lock": {"scan": {"mode": scan}}}, changes)
         scenery.air.set_distance("issuer", "lock", FAR_METRES)
         players.stand("guest", START_METRES)
         players.stand("visitor", FAR_METRES)
@@ -179,12 +180,12 @@ async def cast(changes: Changes, *, is_passive: bool = False) -> AsyncIterator[C
 
 
 def _cast_on(
-    scenery: Stage, between: Middleman, backstage: AsyncExitStack, changes: Changes
+    scenery: Stage, between: Middleman, backstage: AsyncExitStack, *changes: Changes
 ) -> Cast:
-    settings = {
-        role: {**scenery.settings(role), **own, **changes.get(role, {})}
-        for role, own in OWN_SETTINGS.items()
-    }
+    settings = {role: dict(scenery.settings(role)) for role in OWN_SETTINGS}
+    for each in (OWN_SETTINGS, *changes):
+        for role, more in each.items():
+            settings[role].update(more)
     settings["lock"]["mqtt"] = {"host": between.host, "port": between.port}
     hosts, directory = scenery.air.hosts, scenery.directory
     daemons = {role: scenery.daemon(role, hosts[role], settings[role]) for role in settings}

@@ -21,6 +21,8 @@ from blelockd.virtual.stage import LOCK_ID, command
 
 PHONES: Final = ("guest", "visitor")
 STDIN: Final = 0
+NEAREST_METRES: Final = 0.01
+FARTHEST_METRES: Final = 100_000
 LARGEST_READ: Final = 4096
 READ_AGAIN_SECONDS: Final = 1.0
 
@@ -33,7 +35,10 @@ async def stay(play: Play, leave: asyncio.Event, stdin: int = STDIN) -> None:
     narrator = play.narrator
     show_cast(narrator, play.cast)
     narrator.show()
-    narrator.say("Everything goes on running until Ctrl-C. What to type, in another terminal:")
+    narrator.say(
+        f"Everything goes on running until Ctrl-C, or `kill {os.getpid()}` from elsewhere: then it "
+        "cleans up. What to type, in another terminal:"
+    )
     for what, line in _lines(play.cast):
         narrator.show()
         narrator.say(f"{what}:")
@@ -132,12 +137,16 @@ def _listening(play: Play, stdin: int) -> Iterator[None]:
 
 def _do(play: Play, line: str) -> None:
     who, _, metres = line.strip().partition(" ")
+    if who not in PHONES:
+        phones = " or ".join(PHONES)
+        play.act("demo", f"knows no phone `{who}`: type {phones}, and how many metres it is away")
+        return
     try:
         distance = float(metres)
-        if who not in PHONES or not 0.01 <= distance <= 100_000:
+        if not NEAREST_METRES <= distance <= FARTHEST_METRES:
             raise ValueError
     except ValueError:
-        phones = " or ".join(PHONES)
-        play.act("demo", f"understands `PHONE METRES`: {phones}, and more than 0 metres")
+        bounds = f"a number from {NEAREST_METRES:g} to {FARTHEST_METRES:g}"
+        play.act("demo", f"cannot put a phone `{metres}` metres away: type {bounds}")
         return
     play.walk(who, distance)

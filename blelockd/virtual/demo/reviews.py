@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -60,5 +61,7 @@ def show_cast(narrator: Narrator, cast: Cast) -> None:
     for name, pid, host_name in rows:
         table.add_row(name, str(pid), f"host {host_name}, on a D-Bus of its own")
     table.add_row("mosquitto", str(broker.pid), f"{broker.host}, port {broker.port}")
+    between = f"{cast.middleman.host}, port {cast.middleman.port}"
+    table.add_row("this demo", str(os.getpid()), f"{between}: the lock's way to mosquitto")
     narrator.show()
     narrator.show(table)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
 from blelockd.adapters.store import Store
-from blelockd.protocol.instants import Instant
+from blelockd.protocol.instants import THE_EPOCH, Instant
 from blelockd.protocol.v2.down import Revoke
 from blelockd.protocol.v2.reports import EventType
 from blelockd.services.issuer.audit import AuditEntry, AuditFilter, AuditKind, Head
@@ -133,7 +134,6 @@ def test_events_are_found_by_person_lock_time_and_trace(lived_in: Household) -> 
     assert found(person="Grace") == [10, 11]
     assert found(person="Nobody") == []
     assert found(lock_id=OTHER_DOOR) == [3, 12]
-    assert found(since=later(2), before=later(60)) == [8, 9]
     assert found(trace=(1).to_bytes(16, "big")) == [6, 7, 8, 9]
     assert found(person=ADA, lock_id=DOOR, at_most=2) == [8, 9]
     assert found(at_most=1) == [12]
@@ -141,6 +141,29 @@ def test_events_are_found_by_person_lock_time_and_trace(lived_in: Household) -> 
     opened = audit.get(7)
     assert opened is not None
     assert (opened.person, opened.rule) == (ADA, "family")
+
+
+def test_a_time_is_asked_of_when_the_door_opened_not_of_when_it_was_heard(
+    house: Household,
+) -> None:
+    for counter, (happened, heard) in enumerate(
+        ((later(10), later(10)), (later(20), later(3600)), (later(30), later(3601))), 1
+    ):
+        house.tell(DOOR, replace(said(counter), time=happened), heard)
+    house.tell(DOOR, replace(said(4), time=THE_EPOCH), later(3602))
+    house.store.audit.record(AuditEntry(time=later(25), kind=AuditKind.REQUEST_DENIED))
+
+    def found(since: Instant, before: Instant) -> list[tuple[int, int]]:
+        events = house.store.audit.walk(AuditFilter(since=since, before=before))
+        return [(event.event_id, event.happened) for event in events]
+
+    in_time = [(4, later(10)), (5, later(20)), (8, later(25))]
+    assert found(later(10), later(30)) == in_time
+    assert found(later(30), Instant(later(30) + 1)) == [(6, later(30))]
+    assert found(later(31), later(9000)) == [(7, later(3602))], "its lock knew no time"
+    assert found(Instant(-1), later(10)) == [(2, NOON), (3, NOON)]
+    assert found(Instant(-2), Instant(-1)) == []
+    house.store.audit.verify()
 
 
 @pytest.mark.parametrize("events", [9, 10, 11, 12])

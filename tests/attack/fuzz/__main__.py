@@ -53,6 +53,7 @@ def parser() -> argparse.ArgumentParser:
     """What `make fuzz` understands."""
     made = argparse.ArgumentParser(
         prog="make fuzz",
+        allow_abbrev=False,
         usage="make fuzz [SECONDS=20] ARGS='[--only NAME]... | --replay NAME FILE'",
         description="Feed all that parses hostile bytes with bytes that a fuzzer makes up.\n\n"
         "targets:\n" + "\n".join(f"  {target.name:<18} {target.what}" for target in TARGETS),

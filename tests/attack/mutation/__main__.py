@@ -62,6 +62,7 @@ def parser() -> argparse.ArgumentParser:
     """What `make mutate` understands."""
     made = argparse.ArgumentParser(
         prog="make mutate",
+        allow_abbrev=False,
         usage="make mutate ARGS='[--list] [--hasty] [FILE]...'",
         description="Take out every check of the protocol, one at a time: a test must fail.",
         epilog=_EPILOG,

@@ -16,10 +16,12 @@ import pytest
 
 from blelockd.cli.exits import Exit
 from blelockd.cli.issuing.store import now
+from blelockd.protocol.ids import SessionId
 from blelockd.protocol.instants import Instant
 from blelockd.protocol.v2.reports import EventType
-from blelockd.services.issuer.audit import AuditEntry, AuditKind
+from blelockd.services.issuer.audit import AuditEntry, AuditFilter, AuditKind
 from tests.adapters.store.household import said
+from tests.cli.commands import status_of
 from tests.cli.home import BACK, FRONT, Home
 from tests.fakes.enrolled import ISK, fresh
 
@@ -36,7 +38,7 @@ def lived_in(home: Home) -> Home:
         store.sessions.delivered(session.session_id, now())
         kinds = (EventType.SESSION_LEARNT, EventType.TOO_FAR, EventType.OPENED)
         for counter, kind in enumerate(kinds, 1):
-            event = replace(said(counter, kind), session_id=session.session_id)
+            event = replace(said(counter, kind), session_id=session.session_id, time=now())
             store.doors.take(FRONT, event, fresh(16), now())
         store.audit.record(
             AuditEntry(
@@ -66,8 +68,23 @@ def test_the_audit_is_a_table_for_people(lived_in: Home) -> None:
     opened = next(row for row in rows if " opened " in row)
     assert " Ada " in opened
     assert " front " in opened
-    assert opened.endswith("by rule family, -58 dBm")
+    assert opened.endswith("  session by rule family, -58 dBm")
     assert rows[-1].endswith("back   outside-schedule, by rule night")
+
+
+def test_what_was_left_off_is_told_beside_the_table(
+    lived_in: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("blelockd.cli.issuing.auditing._USUAL", 4)
+    argv = ("issuer", "audit", "--config", str(lived_in.file))
+    assert status_of(*argv) == Exit.OK
+    told = capsys.readouterr()
+    assert (len(told.out.splitlines()), told.err) == (5, "7 older: --last 11\n")
+    status_of(*argv, "--person", "Ada", "--lock", "front")
+    assert capsys.readouterr().err == "1 older: --last 5\n"
+    for more in (["--last", "2"], ["--lock", "back"], ["--csv"], ["--json"], ["--person", "Eve"]):
+        status_of(*argv, *more)
+        assert capsys.readouterr().err == ""
 
 
 def test_the_audit_is_asked_by_person_lock_and_time(lived_in: Home) -> None:
@@ -159,13 +176,34 @@ def test_why_tells_one_story_from_enrolment_to_strike(lived_in: Home) -> None:
             "the issuer granted a session (by rule family)",
             "the lock acknowledged the session (by rule family)",
             "the lock learnt the session",
-            "refused: heard too weakly, the phone is too far away (by rule family, -58 dBm)",
+            "the phone is too far away (session by rule family, -58 dBm)",
             "the lock released the strike",
         ),
         strict=True,
     ):
         assert words in line
     assert [line[:2] for line in lines[2:]] == ["  "] * 5 + ["->"]
+
+
+def test_why_tells_once_how_often_the_lock_has_learnt_the_session(lived_in: Home) -> None:
+    with lived_in.store() as store:
+        (learnt,) = (event for event in store.audit.walk(AuditFilter()) if event.event_id == 8)
+        assert learnt.trace is not None
+        for lock, counter in ((FRONT, 4), (FRONT, 5), (BACK, 1)):
+            again = replace(said(counter, EventType.SESSION_LEARNT), time=now())
+            again = replace(again, session_id=SessionId(learnt.trace))
+            store.doors.take(lock, again, fresh(16), now())
+
+    def told(event_id: int) -> list[str]:
+        lines = lived_in.run("why", str(event_id))[1].splitlines()
+        return [line for line in lines if "the lock learnt the session" in line]
+
+    front, back = told(10)
+    assert front.startswith("        8  ")
+    assert front.endswith(", 3 times in all")
+    assert back.startswith("       14  ")
+    assert "in all" not in back
+    assert [line[:11] for line in told(13)] == ["        8  ", "->     13  ", "       14  "]
 
 
 def test_why_of_a_refusal_says_the_reason_and_the_rule(lived_in: Home) -> None:
