@@ -36,10 +36,12 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         "tests/services/lock/test_correspondence.py",
         "tests/services/lock/test_event_log.py",
         "tests/services/lock/test_holdings.py",
+        "tests/services/lock/test_limited_uses.py",
     ),
     "blelockd/services/lock/holdings.py": (
         "tests/services/lock/test_holdings.py",
         "tests/services/lock/test_holdings_told.py",
+        "tests/services/lock/test_limited_uses.py",
     ),
     "blelockd/services/lock/intake.py": (
         "tests/services/lock/test_intake.py",

@@ -13,9 +13,7 @@ from blelockd.protocol.v2.reports import Hello
 from blelockd.protocol.verdict import Reason
 from blelockd.services.events import EventKind
 from blelockd.services.lock.holdings import HoldingLimits
-from tests.fakes.clock import FakeClock
-from tests.fakes.lock_v2 import REARM_SECONDS, Town
-from tests.fakes.strike import FailingStrike
+from tests.fakes.lock_v2 import Town
 
 ANN, BEN = b"a" * 16, b"b" * 16
 
@@ -235,69 +233,3 @@ async def test_a_thousand_sessions_come_and_go_and_leave_nothing_behind(town: To
     await town.pass_(10)
     holdings = town.lock.holdings
     assert (len(holdings), len(town.lock.verifier), len(holdings._of_guest)) == (0, 0, 0)
-
-
-# --- limited uses --------------------------------------------------------------------------------
-
-
-async def opens(town: Town, session: object) -> bool:
-    """Whether the door opens for a guest who comes back."""
-    await town.pass_(REARM_SECONDS + 3)
-    before = len(town.lock.strike.releases)
-    town.lock.hears(session)  # type: ignore[arg-type]
-    await town.pass_(0.1)
-    return len(town.lock.strike.releases) > before
-
-
-async def test_a_session_for_two_uses_opens_twice(town: Town) -> None:
-    session = await town.learns(max_uses=2)
-    assert [await opens(town, session) for _ in range(4)] == [True, True, False, False]
-    assert Reason.USES_SPENT in town.lock.journal.reasons()
-
-
-async def test_a_guest_who_stays_uses_the_session_once(town: Town) -> None:
-    session = await town.learns(max_uses=2)
-    for _ in range(8):
-        town.lock.hears(session)
-        await town.pass_(1)
-    assert await opens(town, session)
-    assert not await opens(town, session)
-
-
-async def test_uses_that_the_issuer_has_not_heard_of_count_after_a_restart(town: Town) -> None:
-    session = await town.learns(max_uses=2)
-    assert await opens(town, session)
-    town.issuer.deaf = True
-    assert await opens(town, session)
-    await town.restart()
-    assert str(session.session_id) in live(town)  # the issuer does not know better
-    assert not await opens(town, session)
-
-
-async def test_a_strike_that_fails_uses_nothing(tmp_path: Path) -> None:
-    clock = FakeClock()
-    strike = FailingStrike(clock, release_fails=True)
-    town = Town(tmp_path, strike=strike)
-    async with town.open():
-        await town.pass_(10)
-        session = await town.learns(max_uses=1)
-        assert not await opens(town, session)
-        strike.release_fails = False
-        assert await opens(town, session)
-        assert not await opens(town, session)
-        assert town.issuer.kinds()[:4] == ["SESSION_LEARNT", "OPENED", "STRIKE_FAILED", "OPENED"]
-
-
-async def test_a_strike_that_may_have_opened_before_it_failed_uses_the_session(
-    tmp_path: Path,
-) -> None:
-    clock = FakeClock()
-    strike = FailingStrike(clock, release_fails=True, may_have_opened=True)
-    town = Town(tmp_path, strike=strike)
-    async with town.open():
-        await town.pass_(10)
-        session = await town.learns(max_uses=1)
-        assert not await opens(town, session)
-        strike.release_fails = False
-        assert not await opens(town, session)
-        assert town.issuer.kinds()[:3] == ["SESSION_LEARNT", "OPENED", "USES_SPENT"]
