@@ -11,7 +11,7 @@ import pytest
 
 from blelockd.cli.issuing.audit_words import details
 from blelockd.protocol.instants import THE_EPOCH, Instant
-from blelockd.protocol.verifier import RSSI_UNAVAILABLE_DBM
+from blelockd.protocol.verdict import RSSI_UNAVAILABLE_DBM
 from blelockd.services.issuer.audit import AuditEvent, AuditKind
 from tests.adapters.store.household import said
 from tests.cli.home import FRONT, Home
