@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from blelockd.adapters.journal.record import clean
+from blelockd.adapters.place import PlaceUnsafe, check_place, is_ours
 from blelockd.protocol.ids import LockId
 from blelockd.protocol.verdict import Admit
 from blelockd.services.ports import StrikeFailed
@@ -49,24 +50,28 @@ def check_command(argv: Sequence[str]) -> None:
         raise StrikeFailed(f"{path} is not an absolute path; write it from / on")
     try:
         status = path.stat()
-        places = {each: each.stat().st_mode for each in (path.parent, _real(path).parent)}
+        if not stat.S_ISREG(status.st_mode):
+            raise StrikeFailed(f"{path} is not a program; give the path of one")
+        if not os.access(path, os.X_OK):
+            raise StrikeFailed(f"{path} may not be executed; chmod +x {path}")
+        _check_changeable(path, status)
+        check_place(path)
+    except PlaceUnsafe as unsafe:
+        raise StrikeFailed(f"{path}: {unsafe}") from unsafe
     except OSError as error:
         raise StrikeFailed(
             f"{path} cannot be run ({error.strerror}); install it or correct the path"
         ) from error
-    if not stat.S_ISREG(status.st_mode):
-        raise StrikeFailed(f"{path} is not a program; give the path of one")
-    if not os.access(path, os.X_OK):
-        raise StrikeFailed(f"{path} may not be executed; chmod +x {path}")
+
+
+def _check_changeable(path: Path, status: os.stat_result) -> None:
+    """Who writes the program opens the door: it is root's or this user's, and nobody else's."""
+    if not is_ours(status):
+        raise StrikeFailed(f"user {status.st_uid} may change {path}; chown root {path}")
     if status.st_mode & stat.S_IWOTH:
-        raise StrikeFailed(f"anybody may change {path}; chmod o-w {path}")
-    for place, mode in places.items():
-        if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
-            raise StrikeFailed(f"anybody may replace {path}; chmod o-w {place}")
-
-
-def _real(path: Path) -> Path:
-    return Path(os.path.realpath(path))
+        raise StrikeFailed(f"anybody may change {path}; chmod go-w {path}")
+    if status.st_mode & stat.S_IWGRP:
+        raise StrikeFailed(f"group {status.st_gid} may change {path}; chmod g-w {path}")
 
 
 class CommandStrike:

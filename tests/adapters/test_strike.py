@@ -18,6 +18,7 @@ from blelockd.protocol.ids import LockId, SessionId
 from blelockd.protocol.instants import Slot
 from blelockd.protocol.verdict import Admit
 from blelockd.services.ports import Strike, StrikeFailed
+from tests.adapters.keyring.spoiling import NOBODY, ONLY_ROOT
 from tests.fakes.waiting import until
 
 LOCK = LockId("lock_01")
@@ -244,8 +245,36 @@ def test_a_program_that_could_not_run_is_found_out_beforehand(
         ([str(tmp_path / "missing")], r"cannot be run \(No such file or directory\); install it"),
         ([str(tmp_path)], "is not a program"),
         ([str(plain)], f"may not be executed; chmod \\+x {plain}"),
-        ([public], f"anybody may change {public}; chmod o-w {public}"),
-        ([str(replaceable)], f"anybody may replace {replaceable}; chmod o-w {tmp_path}/open"),
+        ([public], f"anybody may change {public}; chmod go-w {public}"),
+        ([str(replaceable)], rf"anybody may replace files in {tmp_path}/open .*; chmod o-w "),
     ):
         with pytest.raises(StrikeFailed, match=complaint):
             check_command(argv)
+
+
+def test_a_program_that_its_group_may_change_does_not_open_the_door(program: Program) -> None:
+    shared = program("exit 0")
+    os.chmod(shared, 0o775)
+    with pytest.raises(StrikeFailed, match=rf"may change {shared}; chmod g-w {shared}"):
+        check_command([shared])
+
+
+@ONLY_ROOT
+def test_a_program_of_another_user_does_not_open_the_door(program: Program) -> None:
+    theirs = program("exit 0")
+    os.chown(theirs, NOBODY, NOBODY)
+    with pytest.raises(StrikeFailed, match=f"user 65534 may change {theirs}; chown root {theirs}"):
+        check_command([theirs])
+
+
+def test_a_program_below_a_directory_in_which_all_may_rename_does_not_open_the_door(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "open" / "bin" / "open-door"
+    path.parent.mkdir(parents=True)
+    path.write_text("#!/bin/sh\n")
+    path.chmod(0o755)
+    check_command([str(path)])
+    path.parent.parent.chmod(0o777)
+    with pytest.raises(StrikeFailed, match=rf"anybody may replace files in {tmp_path}/open \("):
+        check_command([str(path)])

@@ -1,4 +1,4 @@
-"""Key files that are not their owner's alone: twelve kinds of wrong ownership, mode or type."""
+"""Key files that are not their owner's alone: fourteen kinds of wrong ownership, mode or type."""
 
 from __future__ import annotations
 
@@ -34,6 +34,8 @@ WAYS: Final[dict[str, Spoil]] = {
     "writable for its group": spoiling.writable_for_the_group,
     "writable for all": spoiling.writable_for_all,
     "in a directory in which all may replace it": spoiling.in_a_directory_for_all,
+    "in a directory of another user": spoiling.in_a_directory_of_another_user,
+    "in a directory in which a group may replace it": spoiling.in_a_directory_for_a_group,
     "a symbolic link": spoiling.a_symlink,
     "a dangling link": spoiling.a_dangling_symlink,
     "a directory": spoiling.a_directory,
@@ -41,7 +43,12 @@ WAYS: Final[dict[str, Spoil]] = {
     "a socket": spoiling.a_socket,
     "a device": spoiling.a_device,
 }
-FOR_ROOT: Final = {"of another user", "a device"}
+FOR_ROOT: Final = {
+    "of another user",
+    "in a directory of another user",
+    "in a directory in which a group may replace it",
+    "a device",
+}
 """What root alone can make."""
 
 KEYS: Final[dict[str, tuple[str, Read]]] = {

@@ -18,6 +18,7 @@ from blelockd.adapters.keyring.errors import (
     KeyFileMissing,
     KeyFileUnsafe,
 )
+from blelockd.adapters.place import PlaceUnsafe, check_place, is_ours
 from blelockd.protocol.errors import Malformed
 from blelockd.protocol.keys import MAXIMUM_PEM_BYTES
 
@@ -71,9 +72,11 @@ def _read(path: Path, forbidden_mode: int, missing: str, remedy: str) -> bytes:
     except OSError as error:
         raise _unreadable(path, error) from error
     try:
-        _check_place(path)
+        check_place(path)
         _check_file(path, os.fstat(descriptor), forbidden_mode)
         content = os.read(descriptor, MAXIMUM_PEM_BYTES + 1)
+    except PlaceUnsafe as unsafe:
+        raise KeyFileUnsafe(path, unsafe.problem, unsafe.remedy) from unsafe
     except OSError as error:
         raise _unreadable(path, error) from error
     finally:
@@ -89,21 +92,13 @@ def _read(path: Path, forbidden_mode: int, missing: str, remedy: str) -> bytes:
 def _check_file(path: Path, status: os.stat_result, forbidden_mode: int) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise KeyFileUnsafe(path, "not a regular file", "put a PEM file there")
-    if status.st_uid not in (0, os.geteuid()):
+    if not is_ours(status):
         problem = f"it belongs to user {status.st_uid}, who could change it"
         raise KeyFileUnsafe(path, problem, f"chown root {path}")
     if status.st_mode & forbidden_mode & ~_OTHERS_MAY_WRITE:
         raise KeyFileUnsafe(path, f"other users can read it ({_mode(status)})", f"chmod 600 {path}")
     if status.st_mode & forbidden_mode:
         raise KeyFileUnsafe(path, f"others can change it ({_mode(status)})", f"chmod go-w {path}")
-
-
-def _check_place(path: Path) -> None:
-    """Refuse a directory in which everybody may put another file in the key's place."""
-    status = os.stat(path.parent)
-    if status.st_mode & stat.S_IWOTH and not status.st_mode & stat.S_ISVTX:
-        problem = f"anybody may replace files in {path.parent} ({_mode(status)})"
-        raise KeyFileUnsafe(path, problem, f"chmod o-w {path.parent}")
 
 
 def _mode(status: os.stat_result) -> str:

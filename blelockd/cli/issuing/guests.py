@@ -165,8 +165,8 @@ _SUSPEND: Final = _Change(
     "suspended already",
     lambda store, guest_id, at: store.guests.suspend(guest_id, at),
     "refuse a guest until `guest resume`, and end its sessions",
-    "Refuse GUEST from now on, until `guest resume`. A person's open invites are withdrawn. "
-    f"{_ENDS}",
+    "Refuse GUEST from now on, until `guest resume`. The person's open invites are withdrawn, "
+    f"where GUEST is one device, too. {_ENDS}",
 )
 _RESUME: Final = _Change(
     "resume",
@@ -183,8 +183,9 @@ _REMOVE: Final = _Change(
     "removed already",
     _removed,
     "forget a guest, and end its sessions",
-    "Refuse GUEST for ever: to come back it needs a new invite. A person's open invites are "
-    f"withdrawn, of one who is only invited too. {_ENDS}",
+    "Refuse GUEST for ever: to come back it needs a new invite. The person's open invites are "
+    "withdrawn, where GUEST is one device or somebody who is only invited, too. "
+    f"{_ENDS}",
 )
 
 
@@ -207,7 +208,11 @@ def _changing(role: Role[IssuerConfig], change: _Change) -> Command:
             withdrawn = _withdrawn(store, arguments.guest) if change.ends_sessions else False
             if withdrawn and not store.guests.all(arguments.guest):
                 return Exit.OK
-            for guest in guests_meant(store, arguments.guest):
+            guests = guests_meant(store, arguments.guest)
+            if change.ends_sessions:  # a device that was named by its id, too, has a person
+                for person in sorted({guest.person for guest in guests}):
+                    _withdrawn(store, person)
+            for guest in guests:
                 changed = change.do(store, guest.guest_id, now())
                 told = change.done if changed else change.before
                 say(f"{guest.person}, {guest.label or 'a device'} {short(guest.guest_id)}: {told}")

@@ -91,6 +91,15 @@ def in_a_directory_for_all(file: Path) -> None:
     file.parent.chmod(0o777)
 
 
+def in_a_directory_of_another_user(file: Path) -> None:
+    os.chown(file.parent, NOBODY, NOBODY)
+
+
+def in_a_directory_for_a_group(file: Path) -> None:
+    os.chown(file.parent, -1, NOBODY)
+    file.parent.chmod(0o770)
+
+
 def of_another_user(file: Path) -> None:
     os.chown(file, NOBODY, NOBODY)
 
@@ -108,6 +117,8 @@ BAD_PLACE: Final = [
     (writable_for_the_group, r"others can change it \(mode 0620\)"),
     (writable_for_all, r"others can change it \(mode 0602\)"),
     (in_a_directory_for_all, "anybody may replace files"),
+    pytest.param(in_a_directory_of_another_user, "belongs to user 65534, who", marks=ONLY_ROOT),
+    pytest.param(in_a_directory_for_a_group, "group 65534 may replace files", marks=ONLY_ROOT),
 ]
 """Ownership, mode or type: nobody's key may be read from there, be it private or public."""
 

@@ -22,7 +22,7 @@ from blelockd.adapters.keyring import (
 )
 from blelockd.protocol.keys import PublicKey
 from tests.adapters.keyring.files import SHORT_BITS, environment, pem_of, write
-from tests.adapters.keyring.spoiling import BAD_IN_ANY_CASE, IS_ROOT, NOBODY
+from tests.adapters.keyring.spoiling import BAD_IN_ANY_CASE, IS_ROOT, NOBODY, ONLY_ROOT
 
 # --- a good key --------------------------------------------------------------------------------
 
@@ -72,6 +72,25 @@ def test_the_mode_that_systemd_gives_a_credential_is_no_fault(
         read_private(private_file)
 
 
+@ONLY_ROOT
+def test_the_directory_that_systemd_hands_over_is_no_fault(
+    tmp_path: Path, key: rsa.RSAPrivateKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root's, or the service's own user's, and written by nobody; an access list shows as r-x."""
+    credentials = tmp_path / "credentials" / "blelock-lock.service"
+    credentials.mkdir(parents=True)
+    write(credentials / "lock.pem", pem_of(key), 0o440)
+    credentials.chmod(0o550)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(credentials))
+
+    assert Keyring(tmp_path / "keys").private("lock.pem")
+    os.chown(credentials, NOBODY, NOBODY)
+    os.chown(credentials / "lock.pem", NOBODY, NOBODY)
+    with monkeypatch.context() as as_the_service:
+        as_the_service.setattr(os, "geteuid", lambda: NOBODY)
+        assert Keyring(tmp_path / "keys").private("lock.pem")
+
+
 def test_a_credential_that_all_can_read_is_refused(
     tmp_path: Path, private_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,6 +134,21 @@ def test_a_bad_public_key_file_is_refused_with_a_remedy(
 
     assert caught.value.path == public_file
     assert caught.value.remedy
+
+
+def test_a_key_is_refused_below_a_directory_in_which_all_may_rename(
+    tmp_path: Path, key: rsa.RSAPrivateKey
+) -> None:
+    keys = tmp_path / "open" / "keys"
+    keys.mkdir(parents=True)
+    file = write(keys / "lock.pem", pem_of(key))
+    keys.parent.chmod(0o777)
+
+    with pytest.raises(KeyFileError, match="anybody may replace files") as caught:
+        read_private(file)
+    assert caught.value.remedy == f"chmod o-w {keys.parent}"
+    keys.parent.chmod(0o1777)
+    assert read_private(file)
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o610, 0o601])

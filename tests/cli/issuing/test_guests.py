@@ -81,11 +81,26 @@ def test_the_open_invites_of_who_is_suspended_or_removed_are_withdrawn(
     assert home.run("guest", verb, "Bob")[0] == Exit.DATA
 
 
+@pytest.mark.parametrize("verb", ["suspend", "remove"])
+def test_who_is_suspended_or_removed_by_the_id_of_a_device_has_no_open_invite_left(
+    home: Home, verb: str
+) -> None:
+    phone = home.guest("Ada", "phone")
+    home.run("guest", "invite", "Ada")
+    home.run("guest", "invite", "Bob")
+    status, told = home.run("guest", verb, str(phone.guest_id)[:8])
+    assert status == Exit.OK
+    assert told.startswith("Ada: 1 open invite withdrawn\nAda, phone ")
+    with home.store() as store:
+        assert [one.person for one in store.guests.invites(cli_store.now())] == ["Bob"]
+
+
 def test_who_is_resumed_keeps_an_open_invite(home: Home) -> None:
-    home.guest("Ada", "phone")
+    phone = home.guest("Ada", "phone")
     home.run("guest", "suspend", "Ada")
     home.run("guest", "invite", "Ada")
     home.run("guest", "resume", "Ada")
+    home.run("guest", "resume", str(phone.guest_id)[:8])
     with home.store() as store:
         assert len(store.guests.invites(cli_store.now())) == 1
 
