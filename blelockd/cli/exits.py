@@ -29,6 +29,7 @@ class Exit(IntEnum):
     SOFTWARE = 70
     CANNOT_CREATE = 73
     IO = 74
+    TEMPORARY = 75
     NO_PERMISSION = 77
     CONFIG = 78
     INTERRUPTED = 130
@@ -39,11 +40,11 @@ STATUSES_TOLD: Final = """\
 exit status:
   0  done, or yes                  73  what is there already stays
   1  no, or not in order           74  reading or writing failed
-  2  wrong use of this command     77  a file may not be read, or is unsafe
-  65 a key or answer is no good    78  the configuration is wrong
-  66 a file is missing             130 interrupted
-  69 radio, bus or peer is away    141 who reads the output has left
-  70 a fault of this program"""
+  2  wrong use of this command     75  another one runs already
+  65 a key or answer is no good    77  a file may not be read, or is unsafe
+  66 a file is missing             78  the configuration is wrong
+  69 radio, bus or peer is away    130 interrupted
+  70 a fault of this program       141 who reads the output has left"""
 
 
 class Failure(Exception):
