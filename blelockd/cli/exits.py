@@ -29,6 +29,7 @@ class Exit(IntEnum):
     SOFTWARE = 70
     CANNOT_CREATE = 73
     IO = 74
+    TEMPORARY = 75
     NO_PERMISSION = 77
     CONFIG = 78
     INTERRUPTED = 130
@@ -39,11 +40,11 @@ STATUSES_TOLD: Final = """\
 exit status:
   0  done, or yes                  73  what is there already stays
   1  no, or not in order           74  reading or writing failed
-  2  wrong use of this command     77  a file may not be read, or is unsafe
-  65 a key, card, answer or store  78  the configuration is wrong
-     is no good; or there is no    130 interrupted
-     such guest, lock or event     141 who reads the output has left
-  66 a file is missing
+  2  wrong use of this command     75  another one runs already
+  65 a key, card, answer or store  77  a file may not be read, or is unsafe
+     is no good; or there is no    78  the configuration is wrong
+     such guest, lock or event     130 interrupted
+  66 a file is missing             141 who reads the output has left
   69 radio, bus or peer is away
   70 a fault of this program"""
 

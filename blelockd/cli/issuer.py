@@ -66,7 +66,11 @@ def _card(arguments: argparse.Namespace) -> IssuerCard:
 
 
 COMMANDS: Final = (
-    run(ROLE, "Advertise, answer the guests' requests, and send each session to its lock."),
+    run(
+        ROLE,
+        "Advertise, answer the guests' requests, and send each session to its lock. Where another "
+        "one runs with the same state_directory it gives up after 5 s, with exit status 75.",
+    ),
     doctor(ROLE),
     status(ROLE),
     check_config(ROLE),

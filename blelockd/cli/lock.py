@@ -44,7 +44,11 @@ def _card(arguments: argparse.Namespace) -> LockCard:
 
 
 COMMANDS: Final = (
-    run(ROLE, "Take sessions from the issuer, listen for tokens, and open to each of them once."),
+    run(
+        ROLE,
+        "Take sessions from the issuer, listen for tokens, and open to each of them once. Where "
+        "another one runs for the same door it gives up after 5 s, with exit status 75.",
+    ),
     doctor(ROLE),
     status(ROLE),
     calibrate(ROLE),

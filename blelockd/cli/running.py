@@ -46,6 +46,7 @@ def run(role: Role[C], about: str) -> Command:
 
 
 async def _role(name: str, path: Path, journal: str) -> int:
+    from blelockd.adapters.pidfile import HeldByAnother
     from blelockd.services.ports import StrikeFailed
 
     run_role: RunRole = importlib.import_module(f"blelockd.roles.{name}").run
@@ -54,3 +55,14 @@ async def _role(name: str, path: Path, journal: str) -> int:
     except StrikeFailed as error:
         remedy = "see to strike.command there"
         raise Failure(f"{path}: {error.reason}", remedy, Exit.CONFIG) from error
+    except HeldByAnother as error:
+        raise _second(name, error.path, error.pid) from error
+
+
+def _second(name: str, path: Path, pid: int | None) -> Failure:
+    who, look = f"process {pid}", f"systemctl status {pid}"
+    if pid is None:  # a full disk did not take its number
+        who, look = "a process", f"fuser -v {path}"
+    problem = f"another blelock-{name} runs here already: {who} holds {path}"
+    remedy = f"`{look}` says which; leave the work to it, or stop it before"
+    return Failure(problem, remedy, Exit.TEMPORARY)

@@ -261,6 +261,11 @@ class LockConfig(RoleConfig):
             settle(self, "mqtt", replace(self.mqtt, client_id=f"blelock-lock-{self.lock_id}"))
         settle(self, "issuer_key", self.keys_directory / self.issuer_key)
 
+    @property
+    def own_directory(self) -> Path:
+        """That of this lock alone: several doors of one machine share their state_directory."""
+        return self.state_directory / str(self.lock_id)
+
     def conflicts(self) -> Iterator[Conflict]:
         """The door is not fired at twice by one token, nor shut to everybody."""
         if self.strike.rearm_seconds < 2 * self.slot_seconds:

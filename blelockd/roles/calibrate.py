@@ -29,7 +29,7 @@ _MOST_WAITING: Final = 1000
 @asynccontextmanager
 async def known_tokens(config: LockConfig) -> AsyncIterator[AsyncIterator[Signal]]:
     """The tokens that the running daemon knows. Raises NoFeed."""
-    async with watching(config.state_directory / str(config.lock_id)) as signals:
+    async with watching(config.own_directory) as signals:
         yield signals
 
 

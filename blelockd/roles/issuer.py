@@ -26,7 +26,7 @@ from blelockd.services.issuer.identity import IssuerIdentity
 
 async def run(path: Path, *, journal: str) -> int:
     """Run the issuer with the configuration at `path` until SIGTERM; returns the exit status."""
-    return await start(IssuerConfig, path, journal, _work)
+    return await start(IssuerConfig, path, journal, _work, lambda config: config.state_directory)
 
 
 def _work(config: IssuerConfig, keyring: Keyring, daemon: Daemon, path: Path) -> Work:

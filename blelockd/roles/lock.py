@@ -48,7 +48,7 @@ class LockKeys:
 
 async def run(path: Path, *, journal: str) -> int:
     """Run the lock with the configuration at `path` until SIGTERM; returns the exit status."""
-    return await start(LockConfig, path, journal, _work)
+    return await start(LockConfig, path, journal, _work, lambda config: config.own_directory)
 
 
 def _work(config: LockConfig, keyring: Keyring, daemon: Daemon, path: Path) -> Work:
@@ -111,7 +111,7 @@ class LockRole:
             on_arrival=self._v2.arrive if self._v2 is not None else lambda: None,
         )
         self._radio = RadioKeeper(config.adapter, daemon.liveness.part("scan"), clock)
-        self._signals = SignalFeed(config.state_directory / str(config.lock_id))
+        self._signals = SignalFeed(config.own_directory)
 
     def work(self) -> Work:
         """What the daemon shall run."""

@@ -49,7 +49,7 @@ class VersionTwo:
         gate, voice = Gate(lock.gate_keys(), epoch), Voice(lock, post, entropy)
         self.verifier = Verifier(rules, LATEST)
         self.time = Timekeeper(self.verifier, clock, liveness.part("time"))
-        self._spool = SqliteSpool(config.state_directory / str(config.lock_id))
+        self._spool = SqliteSpool(config.own_directory)
         self._log = EventLog(
             self._spool,
             epoch,

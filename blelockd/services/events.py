@@ -24,6 +24,7 @@ class EventKind(StrEnum):
 
     STARTED = "started"
     STOPPING = "stopping"
+    UNGUARDED = "unguarded"
     COMPAT_V1 = "compat-v1"
     RELOADED = "reloaded"
     RELOAD_REFUSED = "reload-refused"

@@ -18,6 +18,11 @@ from tests.cli.commands import MAINS, config, execute, status_of
 V1: Final = "compat_v1: true\n"
 
 
+def runnable(folder: Path, role: str, text: str = "") -> Path:
+    """A configuration for `run`, which keeps its things in `folder` and not in /var/lib."""
+    return config(folder, role, f"state_directory: {folder / 'state'}\n{text}")
+
+
 @pytest.mark.parametrize("role", MAINS)
 def test_a_wrong_configuration_is_told_before_anything_runs(
     role: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -31,7 +36,7 @@ def test_a_wrong_configuration_is_told_before_anything_runs(
 @pytest.mark.parametrize("version", ["", V1])
 @pytest.mark.parametrize("role", ["issuer", "lock"])
 def test_a_daemon_without_its_key_names_the_remedy(role: str, version: str, tmp_path: Path) -> None:
-    ended = execute(role, "run", "--config", config(tmp_path, role, version))
+    ended = execute(role, "run", "--config", runnable(tmp_path, role, version))
 
     assert ended.returncode == Exit.NO_INPUT
     assert f"`blelock-{role} keygen`" in ended.stderr
@@ -40,7 +45,7 @@ def test_a_daemon_without_its_key_names_the_remedy(role: str, version: str, tmp_
 def test_a_daemon_whose_key_is_open_to_others_names_the_remedy(tmp_path: Path) -> None:
     generate(tmp_path / "keys" / "lock.pem", 2048)
     (tmp_path / "keys" / "lock.pem").chmod(0o640)
-    ended = execute("lock", "run", "--config", config(tmp_path, "lock", V1))
+    ended = execute("lock", "run", "--config", runnable(tmp_path, "lock", V1))
 
     assert ended.returncode == Exit.NO_PERMISSION
     assert "chmod 600" in ended.stderr
@@ -50,7 +55,7 @@ def test_a_strike_that_cannot_be_run_is_a_fault_of_the_configuration(tmp_path: P
     generate(tmp_path / "keys" / "lock.pem", 2048)
     generate(tmp_path / "keys" / "issuer.pem", 2048)
     strike = V1 + "strike: {type: command, command: [/nonexistent/open]}\n"
-    ended = execute("lock", "run", "--config", config(tmp_path, "lock", strike))
+    ended = execute("lock", "run", "--config", runnable(tmp_path, "lock", strike))
 
     assert ended.returncode == Exit.CONFIG
     assert "/nonexistent/open" in ended.stderr
@@ -69,7 +74,7 @@ def test_a_lock_that_trusts_no_issuer_is_told_to(tmp_path: Path, keys: Path) -> 
     keys.mkdir()
     LEK.make(keys)
     LSK.make(keys)
-    ended = execute("lock", "run", "--config", config(tmp_path, "lock"))
+    ended = execute("lock", "run", "--config", runnable(tmp_path, "lock"))
 
     assert ended.returncode == Exit.NO_INPUT
     assert "no issuer is trusted here yet" in ended.stderr
