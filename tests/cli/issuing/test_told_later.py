@@ -57,11 +57,15 @@ def test_programs_are_told_both_times(told_later: Home) -> None:
 
 
 def test_from_and_to_are_of_the_time_that_is_shown(told_later: Home) -> None:
+    eight, half_past_nine = Instant(1_800_000_000_000), Instant(1_800_005_400_000)
+    with told_later.store() as store:
+        store.doors.take(FRONT, replace(said(3), time=eight), fresh(16), half_past_nine)
+
     def found(since: str, until: str) -> list[int]:
         told = told_later.run("audit", "--json", "--from", since, "--to", until)[1]
         return [json.loads(line)["id"] for line in told.splitlines()]
 
-    assert found("2027-01-15 08:00", "2027-01-15 08:01") == [2]
+    assert found("2027-01-15 08:00", "2027-01-15 08:01") == [2, 4]
     assert found("2027-01-15 09:00", "2027-01-15 11:00") == [3]
 
 
