@@ -23,6 +23,7 @@ from blelockd.services.lock.event_log import EventLog
 from blelockd.services.lock.greeting import Greeting
 from blelockd.services.lock.holdings import HoldingLimits, Holdings
 from blelockd.services.lock.ledger import EventLedger
+from blelockd.services.lock.rivalry import Rivalry
 from blelockd.services.lock.timekeeping import Timekeeper
 from blelockd.services.lock.voice import Voice
 from blelockd.services.ports import Post
@@ -70,6 +71,7 @@ class VersionTwo:
             self.time,
             self.holdings,
             self._delivery,
+            Rivalry(gate, self._greeting.arrive, entropy, journal, clock),
             voice,
             journal,
             daemon.tally,

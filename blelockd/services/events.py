@@ -48,6 +48,7 @@ class EventKind(StrEnum):
     SESSION_REFUSED = "session-refused"
     SESSION_REVOKED = "session-revoked"
     ENVELOPE_REFUSED = "envelope-refused"
+    RIVAL = "rival"
     EVENTS_LOST = "events-lost"
     SESSION_OBTAINED = "session-obtained"
     SESSION_FAILED = "session-failed"

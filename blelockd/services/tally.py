@@ -29,7 +29,7 @@ class Counted(StrEnum):
     MALFORMED_ENVELOPE = "malformed envelopes"
     MISADDRESSED_ENVELOPE = "envelopes from another issuer or for another lock's key"
     FORGED_ENVELOPE = "envelopes not signed by the issuer"
-    OTHER_EPOCH_ENVELOPE = "envelopes for an earlier start of this lock"
+    OTHER_EPOCH_ENVELOPE = "envelopes for another start of this lock"
     SEEN_ENVELOPE = "envelopes received before"
     NO_TIME_ENVELOPE = "envelopes that came before the time was known"
     EXPIRED_ENVELOPE = "expired envelopes"

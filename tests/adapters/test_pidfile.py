@@ -10,7 +10,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Final
 
 import pytest
@@ -82,9 +84,9 @@ def test_directory_and_file_are_their_users_alone(tmp_path: Path) -> None:
 def test_root_leaves_nothing_that_the_service_cannot_open(tmp_path: Path) -> None:
     (tmp_path / "state").mkdir()
     os.chown(tmp_path / "state", 65534, 65534)
-    for parent in tmp_path.parents[:2]:
-        parent.chmod(0o755)  # pytest's own
-    tmp_path.chmod(0o755)
+    pytests_own = takewhile(lambda place: place != Path(gettempdir()), tmp_path.parents)
+    for place in (tmp_path, *pytests_own):
+        place.chmod(0o755)
     PidFile(tmp_path / "state" / "front").close()
     for name in ("front", f"front/{FILE}"):
         assert os.stat(tmp_path / "state" / name).st_uid == 65534

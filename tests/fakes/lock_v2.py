@@ -27,6 +27,7 @@ from blelockd.services.lock.greeting import Greeting
 from blelockd.services.lock.holdings import HoldingLimits, Holdings
 from blelockd.services.lock.judges import Judges
 from blelockd.services.lock.ledger import EventLedger
+from blelockd.services.lock.rivalry import Rivalry
 from blelockd.services.lock.timekeeping import Timekeeper
 from blelockd.services.lock.voice import Voice
 from blelockd.services.ports import EventSpool, Sighting
@@ -76,9 +77,10 @@ class LockV2:
         )
         self.delivery = EventDelivery(self.log, voice, clock)
         self.greeting = Greeting(self.gate, self.time, voice, self._counts, fresh, clock)
+        rivalry = Rivalry(self.gate, self.greeting.arrive, fresh, self.journal, clock)
         self.correspondence = Correspondence(
-            self.gate, self.time, self.holdings, self.delivery, voice, self.journal, self.tally,
-            clock,
+            self.gate, self.time, self.holdings, self.delivery, rivalry, voice, self.journal,
+            self.tally, clock,
         )  # fmt: skip
         ledger = EventLedger(self.log, self.verifier)
         self.door = Door(

@@ -1,4 +1,6 @@
-"""A second daemon of the same configuration is refused, and the first one notices nothing."""
+"""A second daemon of the same configuration is refused, and the first one notices nothing; one of
+another machine, which nobody can refuse, does not cut the first one off for good.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +10,19 @@ import signal
 import time
 
 import pytest
+import yaml
 
 from blelockd.adapters.pidfile import FILE
 from blelockd.adapters.signal_feed import watching
 from blelockd.cli.exits import Exit
 from blelockd.protocol.v2.reports import Hello
+from blelockd.virtual import typed
 from blelockd.virtual.host import Host
 from blelockd.virtual.stage import LOCK_ID, DaemonProcess
 from tests.fakes.enrolled import DOOR
 from tests.stories.enrolled_play import EnrolledPlay, enrolled_play
 from tests.stories.play import REVIVE_SECONDS, playing
+from tests.stories.whole_house import PERSON, whole_house
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -76,7 +81,8 @@ async def test_a_lock_waits_for_the_one_before_that_still_ends() -> None:
         second = _second(play.lock, play.lock.host)
         os.kill(play.lock.pid, signal.SIGSTOP)
         await second.start()
-        await asyncio.sleep(1)
+        await asyncio.sleep(2.5)
+        assert second.is_running
         assert second.events == []
         await play.lock.stop(signal.SIGKILL)
         try:
@@ -110,3 +116,35 @@ async def test_a_lock_that_can_hold_nothing_says_so_and_opens() -> None:
         told = await play.lock.told("unguarded")
         assert f"/proc/nowhere/{LOCK_ID}/{FILE}: no such file or directory" in told.message
         await play.opens()
+
+
+def _on_another_machine(first: DaemonProcess, host: Host) -> DaemonProcess:
+    """One with the keys of the first that no file of the first keeps out."""
+    config = first.config.with_name(f"copied-{first.config.name}")
+    settings = yaml.safe_load(first.config.read_text())
+    settings["state_directory"] += "-copied"
+    settings["mqtt"]["client_id"] = "copied"
+    config.write_text(yaml.safe_dump(settings))
+    return DaemonProcess(first.role, host, config)
+
+
+async def test_a_lock_whose_card_was_copied_has_its_issuer_back() -> None:
+    async with whole_house() as house:
+        await house.enrol()
+        await house.guest.start()
+        await house.lock.told("session-received")
+        since = len(house.lock.events)
+        house.lock.signal(signal.SIGSTOP)
+        copied = _on_another_machine(house.lock, house.hosts["lock"])
+        await copied.start()
+        await copied.told("link-up", part="time")
+        await copied.stop()
+        house.lock.signal(signal.SIGCONT)
+        told = await house.lock.told("rival", since=since)
+        assert "another lock with these keys is running, or was" in told.message
+        argv = ("guest", "unlock", LOCK_ID, "--seconds", "1", "--config", house.guest.config)
+        await typed.type_in(*argv, host=house.hosts["guest"])
+        await house.lock.told("session-received", since=since)
+        await house.operator("guest", "suspend", PERSON)
+        await house.lock.told("session-revoked", since=since)
+        assert [event for event in house.lock.events[since:] if event.kind == "fault"] == []

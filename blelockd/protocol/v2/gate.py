@@ -49,10 +49,14 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """A message without effect; `ack`, where there is one, goes back to the issuer."""
+    """A message without effect; `ack`, where there is one, goes back to the issuer.
+
+    Of OTHER_EPOCH, `issued` is when the issuer signed it, by its own clock.
+    """
 
     why: Why
     ack: Ack | None = None
+    issued: Instant | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +69,22 @@ class GateKeys:
 
 
 class Gate:
-    """The envelopes of one boot. `epoch` is 16 fresh random bytes, never stored.
+    """The envelopes of one epoch: 16 fresh random bytes, never stored.
 
     One envelope at a time: `take`, apply, `settle`.
     """
 
     def __init__(self, keys: GateKeys, epoch: bytes) -> None:
-        if len(epoch) != EPOCH_BYTES:
-            raise Malformed(f"an epoch has {EPOCH_BYTES} bytes")
         self._keys = keys
         self._ids = keys.issuer.issuer_id, keys.lock.public_key.lock_key_id
         self._results: OrderedDict[int, tuple[bytes, Result]] = OrderedDict()
+        self.begin_anew(epoch)
+
+    def begin_anew(self, epoch: bytes) -> None:
+        """Take envelopes of `epoch` alone from now on, and number them from the first."""
+        if len(epoch) != EPOCH_BYTES:
+            raise Malformed(f"an epoch has {EPOCH_BYTES} bytes")
+        self._results.clear()
         self.epoch = epoch
         self.last_seq = 0
 
@@ -93,7 +102,7 @@ class Gate:
         except Unauthentic:
             return Dropped(Why.FORGED)
         if address.epoch != self.epoch:
-            return Dropped(Why.OTHER_EPOCH)
+            return Dropped(Why.OTHER_EPOCH, issued=address.issued)
         if address.seq <= self.last_seq:
             return Dropped(Why.SEEN, self._ack_again(address.seq, envelope_id(raw)))
         return self._untimely(envelope, now) or self._opened(envelope)

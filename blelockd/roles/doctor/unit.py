@@ -21,6 +21,10 @@ _UNIT: Final = "unit"
 _IN_A_TERMINAL: Final = "a daemon that runs in a terminal tells there how it stands"
 _SESSIONS: Final = "sessions"
 _REFUSED: Final = (EventKind.SESSION_REFUSED, EventKind.ENVELOPE_REFUSED)
+_ONE_HAS_THE_KEYS: Final = (
+    "if a card was copied, make new keys on one of the two: `blelock-lock keygen` after removing "
+    "the old ones, and its new card to the issuer"
+)
 _REMARK: Final = ", but: "
 """What the link to the broker says before a trouble that it can live with."""
 
@@ -91,11 +95,15 @@ def _look_at(unit: UnitStatus) -> str:
 async def _sessions(unit: UnitStatus) -> AsyncIterator[Finding]:
     """Sessions that the lock takes prove that issuer and lock know each other's keys."""
     try:
-        deeds = await deeds_of(unit, (EventKind.SESSION_RECEIVED, *_REFUSED))
+        deeds = await deeds_of(unit, (EventKind.SESSION_RECEIVED, EventKind.RIVAL, *_REFUSED))
     except NoSystemd as error:
         yield doubtful(_SESSIONS, "no-journal", str(error), "run this as root: sudo")
         return
     yield _judged(deeds)
+    if (rival := deeds.last.get(EventKind.RIVAL)) is not None:
+        times = deeds.counts[EventKind.RIVAL]
+        told = f"{rival.message} (times since the start: {times})"
+        yield doubtful("its issuer's ear", "another-lock", told, _ONE_HAS_THE_KEYS)
 
 
 def _judged(deeds: Deeds) -> Finding:

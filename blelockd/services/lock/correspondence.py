@@ -16,6 +16,7 @@ from blelockd.services.allowance import Allowance
 from blelockd.services.events import Event, EventKind, Severity
 from blelockd.services.lock.event_delivery import EventDelivery
 from blelockd.services.lock.holdings import Holdings
+from blelockd.services.lock.rivalry import Rivalry
 from blelockd.services.lock.timekeeping import Timekeeper
 from blelockd.services.lock.voice import Voice
 from blelockd.services.ports import Clock, Journal
@@ -48,6 +49,7 @@ class Correspondence:
         time: Timekeeper,
         holdings: Holdings,
         delivery: EventDelivery,
+        rivalry: Rivalry,
         voice: Voice,
         journal: Journal,
         tally: Tally,
@@ -57,6 +59,7 @@ class Correspondence:
         self._time = time
         self._holdings = holdings
         self._delivery = delivery
+        self._rivalry = rivalry
         self._voice = voice
         self._journal = journal
         self._tally = tally
@@ -72,6 +75,8 @@ class Correspondence:
             await self._voice.say(await self._settled(verdict, arrived_ms))
             return
         self._drop(verdict)
+        if verdict.issued is not None:
+            self._rivalry.elsewhere(verdict.issued)
         if verdict.ack is not None and self._answers.take(self._clock.monotonic_seconds()):
             await self._voice.say(verdict.ack)
 
@@ -89,6 +94,7 @@ class Correspondence:
         if isinstance(message, Time):
             if not self._time.accept(message, arrived_ms):
                 return Result.STALE
+            self._rivalry.answered(message.now)
             self._delivery.arrive()
         elif isinstance(message, SessionForLock):
             return await self._holdings.take(message)

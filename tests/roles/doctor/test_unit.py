@@ -134,6 +134,18 @@ async def test_sessions_tell_whether_both_sides_have_the_right_keys(
         assert "--fingerprint" in finding.remedy
 
 
+async def test_another_lock_with_these_keys_is_doubtful(manager: ServiceManager) -> None:
+    manager.runs("blelock-lock", UP)
+    manager.told(EventKind.STARTED)
+    assert "its issuer's ear" not in await found()
+    manager.told(EventKind.RIVAL, "another lock with these keys is running, or was")
+    finding = (await found())["its issuer's ear"]
+
+    assert verdict(finding) == (Grade.DOUBTFUL, "another-lock")
+    assert "another lock with these keys" in finding.told
+    assert "keygen" in finding.remedy
+
+
 async def test_a_journal_that_may_not_be_read_is_no_fault(manager: ServiceManager) -> None:
     manager.runs("blelock-lock", UP)
     (manager.directory / "journalctl").write_text("#!/bin/sh\necho no permission >&2\nexit 1\n")
