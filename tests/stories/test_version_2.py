@@ -92,7 +92,8 @@ async def test_a_lock_that_asks_opens_to_who_answers_and_to_nobody_in_passing() 
         assert unlock.fields["session"] != obtained.fields["session"]
         assert [one.kind for one in house.lock.events].count("unlock") == 1
         refused = {one.fields["reason"] for one in house.lock.events if one.kind == "refusal"}
-        assert refused <= {"forged"}  # a question that is over was answered: the machine is slow
+        # where the machine is slow: a question that is over was answered; the lock began just now
+        assert refused <= {"forged", "just-started"}
 
 
 async def test_a_lock_that_does_not_ask_refuses_a_session_that_must_answer() -> None:
