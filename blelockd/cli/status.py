@@ -27,6 +27,7 @@ _COUNTED: Final[dict[str, Mapping[EventKind, str]]] = {
         EventKind.ENROLMENT_DENIED: "enrolments denied",
         EventKind.STORE_FAILED: "store failures",
         EventKind.STORE_RESTORED: "store restored",
+        EventKind.AUDIT_NOT_SIGNED: "refusals to sign the audit",
     },
     "lock": {
         EventKind.UNLOCK: "unlocks",

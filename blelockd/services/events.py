@@ -44,6 +44,7 @@ class EventKind(StrEnum):
     STORE_FAILED = "store-failed"
     STORE_RESTORED = "store-restored"
     AUDIT_SIGNED = "audit-signed"
+    AUDIT_NOT_SIGNED = "audit-not-signed"
     SESSION_RECEIVED = "session-received"
     SESSION_REFUSED = "session-refused"
     SESSION_REVOKED = "session-revoked"

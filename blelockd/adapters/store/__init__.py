@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 from blelockd.adapters.clock import SystemClock
 from blelockd.adapters.store import chain, copies, recovery, rolling
 from blelockd.adapters.store.audit import SqliteAudit
+from blelockd.adapters.store.continuity import Continuity
 from blelockd.adapters.store.copies import NoBackup, Restored
-from blelockd.adapters.store.database import Database
+from blelockd.adapters.store.database import Database, connect
 from blelockd.adapters.store.doors import SqliteDoors
 from blelockd.adapters.store.guests import SqliteGuests
 from blelockd.adapters.store.locks import SqliteLocks
 from blelockd.adapters.store.sessions import SqliteSessions
 from blelockd.protocol.instants import Instant
 from blelockd.protocol.v2.rsa_keys import IssuerSigningPublic
-from blelockd.services.issuer.audit import AuditEntry, AuditKind, Head
+from blelockd.services.issuer.audit import NOTHING_BEFORE, AuditEntry, AuditKind, Head
 from blelockd.services.issuer.audit_check import Verified
 from blelockd.services.issuer.records import Recovered
 
@@ -34,7 +36,8 @@ class Store:
         self.guests = SqliteGuests(self._database)
         self.sessions = SqliteSessions(self._database)
         self.doors = SqliteDoors(self._database)
-        self.audit = SqliteAudit(self._database)
+        self._continuity = Continuity(self._database)
+        self.audit = SqliteAudit(self._database, self._continuity)
 
     @property
     def path(self) -> Path:
@@ -59,20 +62,28 @@ class Store:
         All sessions are revoked. Nothing has changed if it raises StoreDamaged, for there is
         nothing to be had, or StoreFailed.
         """
-        with self._database.closed():
+        with self._continuity.beginning, self._database.closed():
             damage = self._database.damaged("nothing of it can be read, and there is no copy")
-            return recovery.recover(self._database, issuer, now, damage)
+            recovered = recovery.recover(self._database, issuer, now, damage)
+            with suppress(sqlite3.Error), closing(connect(self.path)) as connection:
+                if not self._continuity.take(connection):  # before anybody else looks
+                    told = f"{recovered.reason}; not all that this daemon has seen is in it"
+                    return replace(recovered, reason=told)
+            return recovered
 
     def set_aside(self) -> list[str]:
         """The names of the damaged files that are kept beside it, the oldest first."""
         return [path.name for path in recovery.set_aside(self.path)]
 
-    def keep_copy(self) -> Head:
+    def keep_copy(self, issuer: IssuerSigningPublic) -> Head:
         """Renew the copy from which a damaged store is recovered; the head that it ends with.
 
-        Raises StoreFailed, or Broken where the audit is not what was written.
+        Raises StoreFailed, or Broken where the audit is not what was written or signed by
+        `issuer`, or does not go on from what was seen of it: the copy of before stays.
         """
-        return rolling.keep(self._database)
+        self.news(Head(0, NOTHING_BEFORE))  # makes the file where it is missing
+        self._continuity.begin(issuer)
+        return rolling.keep(self._database, self._continuity.follow)
 
     def news(self, since: Head) -> tuple[bool, bool]:
         """Whether anything was decided since then, and whether about who locks and guests are.

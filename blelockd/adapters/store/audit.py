@@ -10,11 +10,19 @@ from itertools import islice
 from typing import Final
 
 from blelockd.adapters.store import chain, forgetting, retention, verification
+from blelockd.adapters.store.continuity import Continuity
 from blelockd.adapters.store.database import Database
 from blelockd.protocol.instants import Instant
 from blelockd.protocol.v2.rsa_keys import IssuerSigningKey, IssuerSigningPublic
-from blelockd.services.issuer.audit import AuditEntry, AuditEvent, AuditFilter, Head, SignedHead
-from blelockd.services.issuer.audit_check import Verified
+from blelockd.services.issuer.audit import (
+    AuditEntry,
+    AuditEvent,
+    AuditFilter,
+    AuditKind,
+    Head,
+    SignedHead,
+)
+from blelockd.services.issuer.audit_check import Broken, Verified
 
 _PAGE: Final = 500
 # AuditEvent.happened as text that sorts by time: a lock's words end with its time, big-endian, 0
@@ -27,10 +35,17 @@ _AS_TEXT: Final = "printf('%016X', max(0, ?))"
 
 
 class SqliteAudit:
-    """The audit events."""
+    """The audit events. Signed is only what goes on from what `continuity` has seen."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, continuity: Continuity) -> None:
         self._database = database
+        self._continuity = continuity
+        self._signed: SignedHead | None = None
+
+    @property
+    def broken(self) -> Broken | None:
+        """As AuditRecords.broken."""
+        return self._continuity.broken
 
     def record(self, entry: AuditEntry) -> AuditEvent:
         """As AuditRecords.record."""
@@ -81,23 +96,45 @@ class SqliteAudit:
 
     def sign(self, issuer: IssuerSigningKey, now: Instant) -> SignedHead | None:
         """As AuditRecords.sign."""
-        head = self.head()
-        known = self.signed_head()
-        if known is not None and known.head == head:
+        self.head()  # makes the file where it is missing
+        self._continuity.begin(issuer.public_key)
+        head, known = self._database.read(
+            lambda connection: (self._continuity.follow(connection), chain.signed_head(connection))
+        )
+        if known is not None and known.head == head and self._signed in (None, known):
             return None
         signed = SignedHead.by(issuer, head, now)
-
-        def work(connection: sqlite3.Connection) -> None:
-            connection.execute("DELETE FROM signed_head")
-            row = head.event_id, head.hash, now, signed.signature
-            connection.execute("INSERT INTO signed_head VALUES (?, ?, ?, ?)", row)
-
-        self._database.write(work)
+        self._database.write(lambda connection: chain.put_signed_head(connection, signed))
+        self._signed = signed
         return signed
+
+    def accept(
+        self, issuer: IssuerSigningKey, now: Instant, noted: Sequence[Head] = ()
+    ) -> Verified:
+        """Sign what is there, whatever was signed or seen before; an event says so.
+
+        Nothing has changed if it raises Broken, for an audit that is not whole in itself or has
+        not the heads that were `noted`; StoreFailed.
+        """
+
+        def work(connection: sqlite3.Connection) -> Verified:
+            reason = f"up to {chain.head(connection)}"
+            chain.append(connection, AuditEntry(time=now, kind=AuditKind.ACCEPTED, reason=reason))
+            signed = SignedHead.by(issuer, chain.head(connection), now)
+            chain.put_signed_head(connection, signed)
+            return verification.verify(connection, issuer.public_key, tuple(noted))
+
+        return self._database.write(work)
 
     def prune(self, before: Instant, now: Instant) -> int:
         """As AuditRecords.prune."""
-        return self._database.write(lambda connection: retention.prune(connection, before, now))
+
+        def work(connection: sqlite3.Connection) -> int:
+            pruned = retention.prune(connection, before, now)
+            self._continuity.may_begin_with(chain.first(connection))
+            return pruned
+
+        return self._database.write(work)
 
     def verify(
         self, issuer: IssuerSigningPublic | None = None, noted: Sequence[Head] = ()

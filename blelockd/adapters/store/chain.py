@@ -61,6 +61,18 @@ def head(connection: sqlite3.Connection) -> Head:
     return Head(0, NOTHING_BEFORE) if row is None else Head(int(row[0]), bytes(row[1]))
 
 
+def head_at(connection: sqlite3.Connection, event_id: int) -> Head | None:
+    """What was the head when that event was the last, if it is there."""
+    row = connection.execute("SELECT hash FROM audit WHERE event_id = ?", (event_id,)).fetchone()
+    return None if row is None else Head(event_id, bytes(row[0]))
+
+
+def first(connection: sqlite3.Connection) -> int:
+    """The number of the oldest event that is there; 0 if there is none."""
+    ((event_id,),) = connection.execute("SELECT coalesce(min(event_id), 0) FROM audit")
+    return int(event_id)
+
+
 def events(
     connection: sqlite3.Connection, where: str = "true", values: Sequence[object] = ()
 ) -> Iterator[AuditEvent]:
@@ -97,6 +109,13 @@ def signed_head(connection: sqlite3.Connection) -> SignedHead | None:
     )
     row = connection.execute(sql).fetchone()
     return None if row is None else SignedHead(Head(row[0], row[1]), Instant(row[2]), row[3])
+
+
+def put_signed_head(connection: sqlite3.Connection, signed: SignedHead) -> None:
+    """Keep it, in place of the one before."""
+    connection.execute("DELETE FROM signed_head")
+    row = signed.head.event_id, signed.head.hash, signed.time, signed.signature
+    connection.execute("INSERT INTO signed_head VALUES (?, ?, ?, ?)", row)
 
 
 def _values(event: AuditEvent) -> Row:

@@ -11,7 +11,7 @@ import os
 import secrets
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,14 +55,22 @@ class Restored:
 
 
 @contextmanager
-def back_up(database: Database) -> Iterator[tuple[Path, Verified]]:
+def back_up(
+    database: Database, judge: Callable[[sqlite3.Connection], object] = chain.head
+) -> Iterator[tuple[Path, Verified]]:
     """A checked copy, in a file (0600) beside the other that is gone afterwards.
 
-    Raises StoreFailed, or Broken where the audit is not what was written.
+    Raises StoreFailed, or Broken where the audit is not what was written; what `judge` raises of
+    the very moment that is copied.
     """
+
+    def work(connection: sqlite3.Connection) -> None:
+        judge(connection)
+        connection.backup(copy)
+
     with told(database), scratch(database.path.parent) as path:
         with closing(connect(path)) as copy:
-            database.read(lambda connection: connection.backup(copy))
+            database.read(work)
             copy.execute("PRAGMA journal_mode = DELETE")  # one file, without others beside it
             copy.execute("UPDATE session SET key = NULL")
             copy.execute("DELETE FROM invite")

@@ -13,7 +13,7 @@ import sqlite3
 import stat
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -72,6 +72,12 @@ class Database:
         self._data_version = 0
         self.is_suspect = True
         """Whether damage was met since the file was last found whole."""
+        self.found_events: int | None = None
+        """The last event that was there when this process first opened the file."""
+
+    def another(self) -> Database:
+        """The same file by a connection of its own, for what takes long; to be closed."""
+        return Database(self.path.parent, self._begin)
 
     def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """What `work` reads, of one moment; raises StoreFailed."""
@@ -189,6 +195,10 @@ class Database:
             self._was_never_there("nothing is in it")
         if version < len(STEPS):
             self._migrate(connection)
+        if self.found_events is None:
+            sql = "SELECT coalesce(max(event_id), 0) FROM audit"
+            with suppress(sqlite3.Error):  # whoever reads it is told
+                ((self.found_events,),) = connection.execute(sql)
 
     def _was_never_there(self, found: str) -> None:
         """Raises StoreDamaged where a copy says otherwise: nobody's guests are forgotten so."""

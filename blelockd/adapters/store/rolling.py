@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final
@@ -39,18 +40,18 @@ def candidates(path: Path) -> list[Path]:
     return [path.with_name(path.name + end) for end in (COPY, ONE_BEFORE)]
 
 
-def keep(database: Database) -> Head:
-    """Make a copy, and keep it; the head that it ends with.
+def keep(database: Database, follow: Callable[[sqlite3.Connection], Head]) -> Head:
+    """Make a copy, and keep it; the head that it ends with. `follow` judges what is copied.
 
     Raises StoreFailed, also where there is little room; Broken where the audit is not what was
-    written: then the copy of before stays.
+    written, or `follow` does: then the copy of before stays.
     """
     newest, before = candidates(database.path)
     with copies.told(database):
         size = sum(each.stat().st_size for each in _files(database.path))
         if shutil.disk_usage(database.path.parent).free < _ROOM * size:
             raise database.failed("there is no room to keep a copy beside it", "make room there")
-        with copies.back_up(database) as (copy, verified):
+        with copies.back_up(database, follow) as (copy, verified):
             copies.synchronise_file(copy)
             if newest.exists():
                 os.replace(newest, before)

@@ -38,6 +38,7 @@ _KINDS: Final[Mapping[AuditKind, str]] = {
     AuditKind.EVENTS_MISSING: "events of the lock are missing",
     AuditKind.RETENTION: "older events were let go",
     AuditKind.RESTORED: "the store was restored; what happened after its end is not here",
+    AuditKind.ACCEPTED: "the operator accepted the audit as it was, whatever was signed before",
 }
 _DOOR: Final[Mapping[EventType, str]] = {
     EventType.OPENED: "the lock released the strike: the door could be opened",

@@ -15,7 +15,7 @@ from blelockd.cli.exits import Exit, Failure
 from blelockd.cli.frame import Command, note, printable, say
 from blelockd.cli.issuing.audit_words import details, name_of, when, who
 from blelockd.cli.issuing.completion import locks_known, people_known
-from blelockd.cli.issuing.store import opened
+from blelockd.cli.issuing.store import now, opened
 from blelockd.cli.issuing.tables import table
 from blelockd.config import IssuerConfig
 from blelockd.config.access_kinds import LocalTime, first_moment, last_moment
@@ -28,6 +28,7 @@ from blelockd.services.issuer.schedule import Calendar
 
 _USUAL: Final = 50
 _VERIFY: Final = "verify"
+_ACCEPT: Final = "accept"
 _COLUMNS: Final = ("id", "time", "event", "person", "lock", "details")
 
 
@@ -38,6 +39,8 @@ def audit(role: Role[IssuerConfig]) -> Command:
         config = role.load(arguments)
         if arguments.what == _VERIFY:
             return _verify(config, arguments.head)
+        if arguments.what == _ACCEPT:
+            return _accept(config, arguments.head)
         calendar = config.access.policy().calendar
         with opened(config) as store:
             return _show(store, _filter(arguments, calendar), calendar, arguments)
@@ -55,7 +58,11 @@ def audit(role: Role[IssuerConfig]) -> Command:
         "hearing.\n"
         "`audit verify` reads all of them, and tells the first that was changed or is missing. It "
         "prints the head of the audit: note it elsewhere and give it with --head another time, "
-        "then a cut end shows, too.",
+        "then a cut end shows, too.\n"
+        "A running blelock-issuer does not sign an audit that is not what it has seen or signed. "
+        "`audit accept` is for when you have replaced its key, or have looked into it and go on "
+        "with what is there: it signs all of it, and an event says so. Stop blelock-issuer before, "
+        "and start it again.",
         example=f"sudo {role.command} audit --person Ada --from 2026-11-01",
         run=run,
         add_arguments=lambda to: _add_arguments(role, to),
@@ -64,8 +71,9 @@ def audit(role: Role[IssuerConfig]) -> Command:
 
 def _add_arguments(role: Role[IssuerConfig], to: argparse.ArgumentParser) -> None:
     role.add_config(to)
-    help_ = "verify the whole audit in place of showing it"
-    to.add_argument("what", metavar="verify", nargs="?", choices=[_VERIFY], help=help_)
+    help_ = "verify the whole audit in place of showing it, or accept: sign it as it is"
+    choices = [_VERIFY, _ACCEPT]
+    to.add_argument("what", metavar="verify|accept", nargs="?", choices=choices, help=help_)
     who_ = to.add_argument("--person", metavar="PERSON", type=person, help="of that person alone")
     people_known(role, who_)
     where = to.add_argument("--lock", metavar="LOCK_ID", type=lock_id, help="of that lock alone")
@@ -92,7 +100,7 @@ def _add_arguments(role: Role[IssuerConfig], to: argparse.ArgumentParser) -> Non
         type=_head,
         action="append",
         default=[],
-        help="for verify: a head that was noted before; may be given several times",
+        help="for both: a head that was noted before; may be given several times",
     )
 
 
@@ -232,10 +240,23 @@ def _verify(config: IssuerConfig, noted: list[Head]) -> int:
     return Exit.OK
 
 
+def _accept(config: IssuerConfig, noted: list[Head]) -> int:
+    key = Keyring(config.keys_directory).own(ISK)  # before root becomes another user
+    with opened(config) as store:
+        try:
+            verified = store.audit.accept(key, now(), noted)
+        except Broken as broken:
+            raise not_as_written(broken) from broken
+    say(f"signed as it is, up to event {verified.head.event_id}\nhead {verified.head}")
+    say("next: `systemctl restart blelock-issuer`")
+    return Exit.OK
+
+
 def not_as_written(broken: Broken) -> Failure:
     """The failure that says what was changed."""
     remedy = (
         "somebody who can write the issuer's files has done that, or the disk;\n"
-        "keep a copy of issuer.db, and compare it with the last backup and the journal"
+        "keep a copy of issuer.db, and compare it with the last backup and the journal;\n"
+        "if the issuer's key was replaced: `blelock-issuer audit accept`"
     )
     return Failure(f"the audit is not what was written: {broken.reason}", remedy, Exit.DATA)

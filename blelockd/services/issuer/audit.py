@@ -63,6 +63,8 @@ class AuditKind(StrEnum):
     """Older events are gone; the reason is the head that they had: what the rest begins behind."""
     RESTORED = "restored"
     """The store came out of a backup: what happened after that is not in it."""
+    ACCEPTED = "accepted"
+    """The operator vouches for what was there, whatever was signed before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,10 +7,14 @@ a chain written anew, against a head that is signed or was noted elsewhere. docs
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from blelockd.protocol.errors import Unauthentic
 from blelockd.protocol.v2.rsa_keys import IssuerSigningPublic
 from blelockd.services.issuer.audit import AuditEvent, Head, SignedHead, link
+
+NOT_SIGNED_REMEDY: Final = "see `blelock-issuer audit verify` with the heads that were noted"
+"""Of an audit that the daemon does not sign. docs/audit.md says more."""
 
 
 class Broken(Exception):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from blelockd.services.issuer.access import Policy
+from blelockd.services.issuer.audit_check import NOT_SIGNED_REMEDY
 from blelockd.services.issuer.correspondence import Correspondence
 from blelockd.services.issuer.delivery import Delivery
 from blelockd.services.issuer.denials import Denials
@@ -153,11 +154,19 @@ class Office:
                 await self._safekeeping.make_whole()
                 if await asyncio.to_thread(self._records.changed):
                     await self._look_again()
-                self._part.up(self._safekeeping.standing)
+                self._tell_standing()
                 wait_seconds = _LOOK_SECONDS
             except StoreFailed as error:
                 self._part.down(str(error))
             await self._clock.sleep(wait_seconds)
+
+    def _tell_standing(self) -> None:
+        """Sessions go on: no door stays shut because the record is in doubt."""
+        broken = self._records.audit.broken
+        if broken is None:
+            self._part.up(self._safekeeping.standing)
+        else:
+            self._part.down(f"the audit is not signed: {broken.reason}; {NOT_SIGNED_REMEDY}")
 
     async def _look_again(self) -> None:
         """Somebody has changed something: who the locks are, and what is owed to them."""

@@ -50,7 +50,7 @@ class SafeRecords(Protocol):
         """The names of damaged files that are kept."""
         ...
 
-    def keep_copy(self) -> Head:
+    def keep_copy(self, issuer: IssuerSigningPublic) -> Head:
         """Renew the copy; its head. Raises StoreFailed, Broken."""
         ...
 
@@ -103,7 +103,7 @@ class Safekeeping:
         finally:
             with suppress(StoreFailed, Broken):
                 if not self._records.is_suspect:
-                    self._records.keep_copy()
+                    self._records.keep_copy(self._issuer)
 
     async def _keep_copies(self) -> None:
         copied, at_seconds, took_seconds = Head(0, NOTHING_BEFORE), -COPY_SECONDS, 0.0
@@ -116,7 +116,7 @@ class Safekeeping:
                 if members:
                     rest = min(_SHARE_OF_MEMBERS * took_seconds, _MEMBERS_SECONDS)
                 if anything and began - at_seconds >= rest:
-                    copied = await asyncio.to_thread(self._records.keep_copy)
+                    copied = await asyncio.to_thread(self._records.keep_copy, self._issuer)
                     at_seconds = self._clock.monotonic_seconds()
                     took_seconds = at_seconds - began
             except StoreFailed as error:
@@ -147,5 +147,5 @@ def _restored(recovered: Recovered) -> Event:
 def _not_copied(broken: Broken) -> StoreFailed:
     return StoreFailed(
         f"no copy of the store is kept: its audit is not what was written: {broken.reason}",
-        "`blelock-issuer audit verify` says the same; the copy of before stays",
+        "see `blelock-issuer audit verify` and docs/audit.md; the copy of before stays",
     )

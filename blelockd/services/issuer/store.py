@@ -20,6 +20,7 @@ from blelockd.protocol.v2.reports import Event as DoorEvent
 from blelockd.protocol.v2.rsa_keys import IssuerSigningKey
 from blelockd.services.issuer.access import Grant
 from blelockd.services.issuer.audit import AuditEntry, AuditEvent, AuditFilter, SignedHead
+from blelockd.services.issuer.audit_check import Broken
 from blelockd.services.issuer.records import (
     EnrolledLock,
     Guest,
@@ -237,8 +238,17 @@ class AuditRecords(Protocol):
         """The newest head that the issuer has signed."""
         ...
 
+    @property
+    def broken(self) -> Broken | None:
+        """Why it is not signed: it is not what this process knows it to be. None if it is."""
+        ...
+
     def sign(self, issuer: IssuerSigningKey, now: Instant) -> SignedHead | None:
-        """Sign the last event; None if it is signed already. Takes milliseconds of RSA."""
+        """Sign the last event; None if it is signed already. Takes milliseconds of RSA.
+
+        The first time all of it is read, in seconds where it is large. Raises Broken where it does
+        not go on from what was seen and signed before: then it must not be signed.
+        """
         ...
 
     def prune(self, before: Instant, now: Instant) -> int:

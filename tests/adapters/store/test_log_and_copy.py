@@ -11,14 +11,14 @@ from blelockd.adapters.store import Store
 from tests.adapters.store.damaging import ISSUER, PAGE, lived_in
 from tests.adapters.store.household import Household, later, said
 from tests.fakes.clock import NOON
-from tests.fakes.enrolled import DOOR
+from tests.fakes.enrolled import DOOR, ISK_PUBLIC
 
 
 @pytest.mark.timeout(300)  # some forty stores are rebuilt
 def test_no_page_of_the_file_is_needed_for_what_came_after_the_copy(house: Household) -> None:
     """Killed, and then each page damaged in turn, and all of them: no event is lost."""
     lived_in(house, 300)
-    house.store.keep_copy()
+    house.store.keep_copy(ISK_PUBLIC)
     for number in range(301, 321):
         house.tell(DOOR, said(number, session=1), NOON)
     house.guest("Bo", "bo's phone")
@@ -42,5 +42,5 @@ def test_the_log_is_emptied_when_a_copy_was_made(house: Household) -> None:
     log = house.directory / "issuer.db-wal"
     lived_in(house, 50)
     assert log.stat().st_size > 50 * PAGE
-    house.store.keep_copy()
+    house.store.keep_copy(ISK_PUBLIC)
     assert log.stat().st_size == 0

@@ -8,7 +8,7 @@ from blelockd.services.issuer.access import Grant
 from blelockd.services.issuer.records import GuestState
 from tests.adapters.store.damaging import lived_in, pages_of, recovered, spoil
 from tests.adapters.store.household import ADA, GRANT, Household, later, phone
-from tests.fakes.enrolled import DOOR
+from tests.fakes.enrolled import DOOR, ISK_PUBLIC
 
 
 @pytest.mark.parametrize("table", ["guest", "all"])
@@ -16,7 +16,7 @@ def test_who_was_suspended_after_the_copy_stays_so(house: Household, table: str)
     """Of a guest whose own row is lost, the audit still says what became of it."""
     lived_in(house, 3)
     other = house.guest(key="other phone")
-    house.store.keep_copy()
+    house.store.keep_copy(ISK_PUBLIC)
     house.store.guests.suspend(phone().public_key.guest_id, later(1))
     house.store.guests.remove(other.guest_id, later(2))
     house.store.close()
@@ -30,7 +30,7 @@ def test_who_was_suspended_after_the_copy_stays_so(house: Household, table: str)
 
 def test_who_was_forgotten_after_the_copy_does_not_come_back(house: Household) -> None:
     lived_in(house, 3)
-    house.store.keep_copy()
+    house.store.keep_copy(ISK_PUBLIC)
     house.store.audit.forget(ADA, later(1))
     house.store.close()
     spoil(house.store.path, *pages_of(house.store.path, "guest", "sqlite_autoindex_guest_1"))
@@ -41,7 +41,7 @@ def test_who_was_forgotten_after_the_copy_does_not_come_back(house: Household) -
 
 def test_a_guest_whose_grant_is_lost_is_not_guessed_at(house: Household) -> None:
     lived_in(house, 3)
-    house.store.keep_copy()
+    house.store.keep_copy(ISK_PUBLIC)
     house.guest(key="other phone", grant=Grant(frozenset([DOOR]), uses=1))
     house.store.close()
     spoil(house.store.path, *pages_of(house.store.path, "permit"))

@@ -15,16 +15,16 @@ from blelockd.services.issuer.records import StoreDamaged, StoreFailed
 from tests.adapters.store.damaging import ISSUER, PAGE, lived_in, pages_of, recovered, spoil
 from tests.adapters.store.household import ADA, Household, later, phone, said
 from tests.fakes.clock import NOON
-from tests.fakes.enrolled import DOOR
+from tests.fakes.enrolled import DOOR, ISK_PUBLIC
 
 
 def test_a_copy_holds_no_key_and_is_renewed_with_one_more_kept(house: Household) -> None:
     lived_in(house, 3)
-    first = house.store.keep_copy()
+    first = house.store.keep_copy(ISK_PUBLIC)
     assert house.store.news(first) == (False, False)
     house.store.guests.suspend(phone().public_key.guest_id, later(1))
     assert house.store.news(first) == (True, True)
-    second = house.store.keep_copy()
+    second = house.store.keep_copy(ISK_PUBLIC)
     assert second.event_id > first.event_id
     names = sorted(path.name for path in house.directory.iterdir())
     assert names[:3] == ["issuer.db", "issuer.db-shm", "issuer.db-wal"]
@@ -38,14 +38,14 @@ def test_a_copy_holds_no_key_and_is_renewed_with_one_more_kept(house: Household)
 
 def test_no_copy_names_whom_the_operator_had_forgotten(house: Household) -> None:
     lived_in(house, 3)
-    house.store.keep_copy()
-    house.store.keep_copy()
+    house.store.keep_copy(ISK_PUBLIC)
+    house.store.keep_copy(ISK_PUBLIC)
     house.store.audit.forget(ADA, later(1))
-    house.store.keep_copy()
+    house.store.keep_copy(ISK_PUBLIC)
     assert [p.name for p in house.directory.glob("*.backup*")] == ["issuer.db.backup"]
     for path in house.directory.iterdir():
         assert ADA.encode() not in path.read_bytes(), path
-    house.store.keep_copy()
+    house.store.keep_copy(ISK_PUBLIC)
     assert len(list(house.directory.glob("*.backup*"))) == 2
 
 
@@ -57,18 +57,18 @@ def test_where_there_is_little_room_no_copy_is_begun(
 
     monkeypatch.setattr("shutil.disk_usage", lambda _: Little())
     with pytest.raises(StoreFailed, match="no room to keep a copy beside it; make room there"):
-        house.store.keep_copy()
+        house.store.keep_copy(ISK_PUBLIC)
 
 
 def test_an_audit_that_was_changed_is_not_copied_over_one_that_was_not(house: Household) -> None:
     lived_in(house, 3)
-    house.store.keep_copy()
+    house.store.keep_copy(ISK_PUBLIC)
     before = (house.directory / "issuer.db.backup").read_bytes()
     house.store.close()
     with closing(sqlite3.connect(house.store.path)) as connection, connection:
         connection.execute("UPDATE audit SET reason = 'nothing' WHERE event_id = 2")
     with pytest.raises(Exception, match="event 2 was changed"):
-        house.store.keep_copy()
+        house.store.keep_copy(ISK_PUBLIC)
     assert (house.directory / "issuer.db.backup").read_bytes() == before
 
 
@@ -84,7 +84,7 @@ def test_damage_to_an_index_loses_nothing_and_needs_no_copy(house: Household) ->
 
 def test_what_the_copy_does_not_have_yet_is_taken_from_the_wreck(house: Household) -> None:
     lived_in(house)
-    house.store.keep_copy()
+    house.store.keep_copy(ISK_PUBLIC)
     for number in range(201, 221):
         house.tell(DOOR, said(number, session=1), NOON)
     house.guest(key="other phone")
@@ -99,7 +99,7 @@ def test_what_the_copy_does_not_have_yet_is_taken_from_the_wreck(house: Househol
 
 def test_what_is_lost_of_a_locks_events_shows_as_missing(house: Household) -> None:
     lived_in(house, 20)
-    house.store.keep_copy()
+    house.store.keep_copy(ISK_PUBLIC)
     for number in range(21, 400):
         house.tell(DOOR, said(number, session=1), NOON)
     house.store.close()
@@ -117,7 +117,7 @@ def test_what_is_lost_of_a_locks_events_shows_as_missing(house: Household) -> No
 
 def test_no_session_lives_again_and_every_lock_is_told(house: Household) -> None:
     lived_in(house, 3)
-    house.store.keep_copy()
+    house.store.keep_copy(ISK_PUBLIC)
     numbers = house.store.locks.reserve(DOOR, 5)
     house.store.close()
     spoil(house.store.path, 1)
@@ -136,7 +136,7 @@ def test_a_store_that_is_gone_is_not_begun_anew_where_a_copy_is(
     house: Household, what: str
 ) -> None:
     lived_in(house, 3)
-    house.store.keep_copy()
+    house.store.keep_copy(ISK_PUBLIC)
     house.store.close()
     if what == "gone":
         house.store.path.unlink()
@@ -153,9 +153,9 @@ def test_a_store_that_is_gone_is_not_begun_anew_where_a_copy_is(
 
 def test_a_copy_that_is_damaged_or_changed_gives_way_to_the_one_before(house: Household) -> None:
     lived_in(house, 3)
-    house.store.keep_copy()
+    house.store.keep_copy(ISK_PUBLIC)
     house.store.guests.suspend(phone().public_key.guest_id, later(1))
-    house.store.keep_copy()
+    house.store.keep_copy(ISK_PUBLIC)
     house.store.close()
     spoil(house.directory / "issuer.db.backup", 0)
     house.store.path.write_bytes(os.urandom(50_000))
@@ -175,7 +175,7 @@ def test_where_nothing_can_be_had_nothing_is_changed_and_it_says_so(house: House
 
 def test_each_damaged_file_is_kept(house: Household) -> None:
     lived_in(house, 3)
-    house.store.keep_copy()
+    house.store.keep_copy(ISK_PUBLIC)
     kept = {}
     for _ in range(3):
         house.store.close()
@@ -226,7 +226,7 @@ def test_however_it_is_damaged_guests_are_there_and_the_audit_verifies(
 ) -> None:
     chance = random.Random(how)
     lived_in(house)
-    house.store.keep_copy()
+    house.store.keep_copy(ISK_PUBLIC)
     for number in range(201, 240):
         house.tell(DOOR, said(number, session=1), NOON)
     house.store.close()

@@ -144,7 +144,7 @@ def test_an_untouched_audit_verifies_and_a_changed_one_names_the_event(lived_in:
     assert "no head is signed yet" in told
     head = told.splitlines()[-1].removeprefix("head ")
     with lived_in.store() as store:
-        store.audit.sign(ISK, now())
+        store.audit.accept(ISK, now())
     assert "note" not in lived_in.run("audit", "verify", "--head", head)[1]
     with closing(sqlite3.connect(lived_in.state / "issuer.db")) as connection, connection:
         connection.execute("UPDATE audit SET rule = 'mine' WHERE event_id = 6")
@@ -160,6 +160,21 @@ def test_a_cut_end_shows_with_a_head_that_was_noted(lived_in: Home) -> None:
     assert lived_in.run("audit", "verify")[0] == Exit.OK
     status, told = lived_in.run("audit", "verify", "--head", head)
     assert (status, "the end is missing, from event 11 on" in told) == (Exit.DATA, True)
+
+
+def test_the_operator_accepts_an_audit_as_it_is_and_an_event_says_so(lived_in: Home) -> None:
+    head = lived_in.run("audit", "verify")[1].splitlines()[-1].removeprefix("head ")
+    wrong = f"{head[:-4]}0000"
+    status, told = lived_in.run("audit", "accept", "--head", wrong)
+    assert (status, "it is not a head that was noted" in told) == (Exit.DATA, True)
+    status, told = lived_in.run("audit", "accept", "--head", head)
+    assert status == Exit.OK
+    assert told.startswith("signed as it is, up to event 12\nhead 12:")
+    assert "systemctl restart" in told
+    status, told = lived_in.run("audit", "verify")
+    assert (status, "note" in told) == (Exit.OK, False)
+    (event,) = [json.loads(line) for line in lived_in.run("audit", "--json")[1].splitlines()][-1:]
+    assert (event["kind"], event["reason"]) == ("accepted", f"up to {head}")
 
 
 def test_why_tells_one_story_from_enrolment_to_strike(lived_in: Home) -> None:

@@ -13,7 +13,7 @@ from blelockd.config import IssuerConfig
 from blelockd.roles.doctor.known_locks import known_locks
 from blelockd.services.diagnosis import Finding, Grade
 from tests.fakes.clock import NOON
-from tests.fakes.enrolled import DOOR, EPOCH, ISK, LOCK_CARD
+from tests.fakes.enrolled import DOOR, EPOCH, ISK, ISK_PUBLIC, LOCK_CARD
 
 
 async def found(directory: Path, text: str = "") -> dict[str, Finding]:
@@ -88,7 +88,7 @@ async def test_whose_store_it_is_not_learns_that(
 async def test_a_store_that_was_damaged_and_restored_is_told_until_the_file_is_gone(
     store: Store, tmp_path: Path
 ) -> None:
-    store.keep_copy()
+    store.keep_copy(ISK_PUBLIC)
     store.close()
     store.path.write_bytes(b"no database" * 1000)
     recovered = store.recover(ISK.public_key, NOON)

@@ -8,15 +8,18 @@ from pathlib import Path
 import pytest
 
 from blelockd.adapters.store import Store
-from blelockd.services.events import EventKind
+from blelockd.services.events import EventKind, Severity
 from blelockd.services.issuer.archive import Archive
 from blelockd.services.issuer.audit import AuditEntry, AuditFilter, AuditKind, Head
+from blelockd.services.issuer.safekeeping import Safekeeping
+from tests.adapters.store.forging import take_out
 from tests.fakes.clock import FakeClock, FakeTime
 from tests.fakes.enrolled import ISK, ISK_PUBLIC
 from tests.fakes.journal import RememberingJournal
 from tests.fakes.waiting import running, until
 
 DAY = 86_400
+HOUR = 3600
 
 
 class Room:
@@ -105,3 +108,42 @@ async def test_a_store_that_fails_is_told_and_signed_when_it_works_again(tmp_pat
     await room.step(60)
     assert room.signed() == room.store.audit.head()
     room.store.close()
+
+
+async def test_a_record_that_was_written_anew_is_neither_signed_nor_copied_by_the_running_daemon(
+    room: Room,
+) -> None:
+    copy = room.store.path.with_name("issuer.db.backup")
+    safekeeping = Safekeeping(room.store, ISK_PUBLIC, room.journal, room.clock)
+    async with running(room.archive.run()), running(safekeeping.run()):
+        await safekeeping.make_whole()
+        for _ in range(5):
+            head = room.happens()
+        await room.time.pass_(70)
+        assert room.signed() == head
+        before = copy.read_bytes()
+        take_out(room.store.path, 4)
+        room.happens()
+        for _ in range(3):
+            await room.time.pass_(70)
+        assert room.signed() is None
+        assert copy.read_bytes() == before
+        (told,) = room.journal.of(EventKind.AUDIT_NOT_SIGNED)
+        assert told.severity is Severity.ERROR
+        assert "is not what this daemon has seen" in told.message
+        assert "`blelock-issuer audit verify`" in told.message
+        assert told.fields["head"] == head, "what to verify with"
+        await room.time.pass_(HOUR)
+        assert len(room.journal.of(EventKind.AUDIT_NOT_SIGNED)) == 2
+    assert room.signed() is None, "nor at the end"
+    assert copy.read_bytes() == before
+
+
+async def test_nothing_is_pruned_of_a_record_that_was_written_anew(room: Room) -> None:
+    for _ in range(5):
+        room.happens()
+    await room.step(0)
+    take_out(room.store.path, 4)
+    room.archive.keep_days = 10
+    await room.step(20 * DAY)
+    assert len(room.store.audit.find(AuditFilter())) == 5

@@ -13,8 +13,11 @@ from blelockd.protocol.v2.down import Revoke
 from blelockd.services.events import EventKind
 from blelockd.services.guest.provisioning import Obstacle
 from blelockd.services.issuer.audit import AuditKind
+from blelockd.services.issuer.audit_check import Broken
 from blelockd.services.liveness import PartState
+from tests.adapters.store.forging import take_out
 from tests.fakes.clock import settle
+from tests.fakes.enrolled import ISK
 from tests.fakes.office import Premises
 from tests.fakes.paper_lock import PaperLock
 from tests.services.issuer.deciding import refused
@@ -161,3 +164,21 @@ async def test_a_changed_audit_is_told_and_not_copied(premises: Premises) -> Non
         told = premises.journal.of(EventKind.STORE_FAILED)[-1]
         assert "no copy of the store is kept" in told.message
         assert (premises.directory / "issuer.db.backup").read_bytes() == before
+
+
+async def test_an_audit_that_is_not_signed_is_said_by_the_stores_part_and_guests_come_in(
+    premises: Premises,
+) -> None:
+    lock = premises.lock()
+    premises.enrolled()
+    async with premises.running(lock):
+        await premises.ask()
+        premises.store.audit.sign(ISK, premises.clock.now())
+        take_out(premises.store.path, 4)
+        with pytest.raises(Broken):
+            premises.store.audit.sign(ISK, premises.clock.now())
+        await premises.time.pass_(1)
+        assert premises.part.state is PartState.DOWN
+        assert premises.part.detail.startswith("the audit is not signed: event ")
+        assert "`blelock-issuer audit verify`" in premises.part.detail
+        await premises.ask()
