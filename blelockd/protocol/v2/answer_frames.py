@@ -80,5 +80,5 @@ class AnswerFrames:
         return [
             kept
             for kept in in_turn
-            if not kept.frame.starts and (kept.frame.seq, kept.frame.place) == (seq, place)
+            if (kept.frame.seq, kept.frame.place) == (seq, place)  # a first frame has seq 0
         ]

@@ -45,8 +45,8 @@ class Frame:
             raise Malformed("not a frame of version 2")
         if seq >= MOST_FRAMES or bool(flags & _START) is not (seq == 0):
             raise Malformed("a frame is out of order")
-        if flags & _START and not 1 <= place <= LARGEST_MESSAGE_BYTES:
-            raise Malformed(f"a message has 1 to {LARGEST_MESSAGE_BYTES} bytes")
+        if not 1 <= place <= LARGEST_MESSAGE_BYTES:  # an offset, too: other frames go before it
+            raise Malformed(f"a message's length, or an offset, is 1 to {LARGEST_MESSAGE_BYTES}")
         return cls(bool(flags & _START), bool(flags & _END), seq, place, raw[_HEADER_BYTES:])
 
 

@@ -24,7 +24,10 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "blelockd/protocol": ("tests/protocol", *_ATTACKS),
     "blelockd/services/issuer/enrolling.py": ("tests/services/issuer/test_enrolling.py",),
     "blelockd/services/issuer/granting.py": (
+        "tests/services/issuer/test_displacing.py",
         "tests/services/issuer/test_granting.py",
+        "tests/services/issuer/test_reception_limits.py",
+        "tests/services/issuer/test_safekeeping.py",
         "tests/services/issuer/test_uses.py",
     ),
     "blelockd/services/issuer/reception.py": (

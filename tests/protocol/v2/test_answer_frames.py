@@ -40,6 +40,20 @@ def test_over_one_channel_what_fits_first_is_the_message() -> None:
     assert heard(small[1][-1:], answer)[0] == THEIRS
 
 
+def test_what_has_come_together_does_not_come_again_with_a_frame_of_another_answer() -> None:
+    answer = AnswerFrames()
+    assert heard(FRAMES, answer) == [MINE]
+    assert heard(frames(THEIRS, 60)[:1], answer) == []
+
+
+def test_a_frame_that_is_heard_again_takes_no_second_place() -> None:
+    answer = AnswerFrames()
+    for _ in range(MOST_KEPT):
+        assert heard(FRAMES[:1], answer) == []
+    assert len(answer) == 1
+    assert heard(FRAMES[1:], answer) == [MINE]
+
+
 def test_an_answer_came_when_its_first_frame_did() -> None:
     answer, (first, last) = AnswerFrames(), frames(MINE, 60)
     assert answer.put(last, 1.0) == []
@@ -63,7 +77,15 @@ def test_a_message_is_as_long_as_it_said_and_ends_where_it_said() -> None:
 
 @pytest.mark.parametrize(
     "raw",
-    [b"", b'{"status":1}', b"\x81\x00\x00\x05", b"\x81\x00\x00\x00x", b"\x80\x40\x00\x01x"],
+    [
+        b"",
+        b'{"status":1}',
+        b"\x81\x00\x00\x05",
+        b"\x81\x00\x00\x00x",
+        b"\x80\x40\x00\x01x",
+        b"\x80\x01\x00\x00x",
+        b"\x80\x01\x04\x01x",
+    ],
 )
 def test_what_is_no_frame_is_malformed(raw: bytes) -> None:
     with pytest.raises(Malformed):

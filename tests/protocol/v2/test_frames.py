@@ -84,6 +84,8 @@ def changed(number: int, **fields: int) -> list[bytes]:
         (changed(1, seq=0), "out of order"),
         (changed(1, low=21), "where the one before it ended"),
         (changed(1, high=1), "where the one before it ended"),
+        (changed(1, low=0), "1 to 1024"),
+        (changed(1, high=4, low=1), "1 to 1024"),
         (changed(1, flags=0x81), "out of order"),
         (changed(1, flags=0x82), "does not end"),
         (changed(2, flags=0x80), "does not end"),

@@ -13,7 +13,7 @@ from blelockd.protocol.v2.invites import MOST_WRONG_TRIES, Invite, InviteSecret
 from blelockd.services.events import EventKind
 from blelockd.services.guest.provisioning import Obstacle, ProvisioningFailed
 from blelockd.services.issuer.audit import AuditFilter, AuditKind
-from blelockd.services.issuer.records import GuestState
+from blelockd.services.issuer.records import GuestState, StoreFailed
 from tests.fakes import enrolled as party
 from tests.fakes.office import Premises
 
@@ -27,11 +27,14 @@ async def here(tmp_path: Path) -> Premises:
 
 
 async def enrol(
-    here: Premises, code: Invite | InviteSecret = INVITE, key: GuestSigningKey = party.GSK
+    here: Premises,
+    code: Invite | InviteSecret = INVITE,
+    key: GuestSigningKey = party.GSK,
+    label: str = "blue phone",
 ) -> IssuerCard | Obstacle:
     """Whom the guest pins, or why nobody."""
     enrolment = here.enrolment(key)
-    asking = asyncio.ensure_future(enrolment.enrol(code, None, "blue phone", lambda _: None))
+    asking = asyncio.ensure_future(enrolment.enrol(code, None, label, lambda _: None))
     await here.time.pass_(0.2)
     try:
         return await asking
@@ -53,6 +56,18 @@ async def test_a_guest_enrols_and_asks(here: Premises, code: Invite | InviteSecr
         assert len(str(told["trace"])) == 32
         await here.ask()
         assert len(lock.sessions) == 1
+
+
+@pytest.mark.parametrize(("label", "named"), [("blue phone", "blue phone"), ("", "a device")])
+async def test_the_journal_names_who_has_enrolled_and_with_what(
+    here: Premises, label: str, named: str
+) -> None:
+    here.invite("mara")
+    async with here.running():
+        assert await enrol(here, label=label) == party.ISSUER_CARD
+    (told,) = here.journal.of(EventKind.GUEST_ENROLLED)
+    assert told.message == f"mara has enrolled {named}"
+    assert told.fields["label"] == label
 
 
 async def test_an_invite_is_good_once_but_for_who_used_it(here: Premises) -> None:
@@ -117,4 +132,22 @@ async def test_a_store_that_fails_denies_and_is_told(here: Premises, tmp_path: P
         assert await enrol(here) is Obstacle.DENIED
         assert here.journal.of(EventKind.STORE_FAILED)
         (tmp_path / "store" / "issuer.db").chmod(0o600)
+        assert await enrol(here) == party.ISSUER_CARD
+
+
+async def test_who_cannot_be_enrolled_since_the_disk_is_full_is_denied_and_that_is_told(
+    here: Premises, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk fails here alone: nobody else can tell it."""
+
+    def full(*_: object) -> None:
+        raise StoreFailed("issuer.db: the disk is full", "make room there")
+
+    here.invite()
+    async with here.running():
+        monkeypatch.setattr(here.store.guests, "enrol", full)
+        assert await enrol(here) is Obstacle.DENIED
+        (told,) = here.journal.of(EventKind.STORE_FAILED)
+        assert told.fields["problem"] == "issuer.db: the disk is full"
+        monkeypatch.undo()
         assert await enrol(here) == party.ISSUER_CARD

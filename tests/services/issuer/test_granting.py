@@ -10,7 +10,7 @@ import pytest
 
 from blelockd.protocol.ids import LockId
 from blelockd.protocol.instants import Instant
-from blelockd.protocol.v2.down import Revoke, SessionForLock
+from blelockd.protocol.v2.down import SessionForLock
 from blelockd.protocol.v2.reports import Result
 from blelockd.services.events import EventKind
 from blelockd.services.guest.provisioning import Obstacle
@@ -18,6 +18,7 @@ from blelockd.services.issuer.access import Grant, Limits, Policy, Rule
 from blelockd.services.issuer.audit import AuditKind
 from blelockd.services.issuer.permission import UsualTerms
 from blelockd.services.issuer.provider import ProviderLimits
+from blelockd.services.issuer.records import StoreFailed
 from tests.fakes import enrolled as party
 from tests.fakes.clock import settle
 from tests.fakes.office import GENEROUS, Premises
@@ -183,17 +184,6 @@ def _asked(here: Premises, **who: object) -> asyncio.Future[Obstacle]:
 # --- bounds --------------------------------------------------------------------------------------
 
 
-async def test_of_one_guest_only_the_newest_two_sessions_live(here: Premises) -> None:
-    lock, _ = here.lock(), here.enrolled()
-    async with here.running(lock):
-        sessions = []
-        for _ in range(5):
-            sessions.append((await here.ask()).session.session_id)
-            await here.time.pass_(1.2)
-        assert list(lock.sessions) == sessions[-2:]
-        assert [m.whom for m in lock.took if isinstance(m, Revoke)] == sessions[:-2]
-
-
 async def test_a_guest_that_asks_too_often_is_told_that_it_is_busy(tmp_path: Path) -> None:
     limits = ProviderLimits(1000, 1000, 3, 1000)
     here = Premises(tmp_path / "store", limits=limits)
@@ -224,6 +214,29 @@ async def test_a_store_that_fails_costs_no_answer_and_is_told_once(
         await here.ask()
         await here.time.pass_(0.5)
         assert str(here.part) == "store up: in order"
+
+
+@pytest.mark.parametrize(
+    ("records", "verb", "obstacle"),
+    [("guests", "get", Obstacle.DENIED), ("sessions", "open", Obstacle.BUSY)],
+)
+async def test_wherever_the_store_fails_a_request_that_is_told(
+    here: Premises, monkeypatch: pytest.MonkeyPatch, records: str, verb: str, obstacle: Obstacle
+) -> None:
+    """It fails there alone: nobody else can tell it."""
+
+    def full(*_: object) -> None:
+        raise StoreFailed("issuer.db: the disk is full", "make room there")
+
+    lock, _ = here.lock(), here.enrolled()
+    async with here.running(lock):
+        monkeypatch.setattr(getattr(here.store, records), verb, full)
+        asking = _asked(here)
+        await here.time.pass_(0.1)
+        assert await asking is obstacle
+        (told,) = here.journal.of(EventKind.STORE_FAILED)
+        assert told.fields["problem"] == "issuer.db: the disk is full"
+        assert not lock.sessions
 
 
 async def test_after_a_restart_the_locks_are_reached_without_their_saying_anything(

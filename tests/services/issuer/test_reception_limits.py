@@ -158,6 +158,7 @@ async def test_a_broken_frame_ends_the_connection_and_no_other(here: Premises) -
         for frame in rest:
             await other.write(frame)
         assert other.heard() is not None
+        assert here.counted(Counted.MALFORMED_REQUEST) == 6
 
 
 async def test_who_does_not_get_on_with_a_message_is_sent_away(here: Premises) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -150,6 +151,32 @@ async def test_an_end_before_its_time_is_no_proof_for_the_next_boot(here: Premis
         lock.tell_ended()
         await settle()
         await asyncio.wait({asking})
+
+
+async def test_uses_of_a_rule_that_came_meanwhile_are_given_to_who_asks_again(
+    tmp_path: Path,
+) -> None:
+    """What was called in counts against the rule of before."""
+    once, twice = (
+        Policy((Rule(name, frozenset({"mara"}), uses=uses),))
+        for name, uses in (("once", 1), ("twice", 2))
+    )
+    here = Premises(tmp_path / "store", policy=once)
+    lock, _ = here.lock(), here.enrolled()
+    async with here.running(lock):
+        await here.ask()
+        lock.keeps_events = True
+        asking = _asked(here)
+        await settle()
+        assert not asking.done()
+        here.office.heed(replace(here.rules, policy=twice))
+        lock.keeps_events = False
+        lock.tell_ended()
+        await settle()
+        assert await asking is Obstacle.BUSY
+        assert not lock.sessions
+        session = (await here.ask()).session
+        assert lock.sessions[session.session_id].terms.max_uses == 2
 
 
 async def test_a_lock_that_was_removed_keeps_nobody_waiting(here: Premises) -> None:

@@ -152,6 +152,20 @@ async def test_events_of_a_silent_issuer_are_asked_for_one_by_one(place: Place) 
     assert len(place.issuer.kinds()) == 50
 
 
+async def test_events_are_sent_at_once_when_the_issuer_has_told_the_time_again(
+    place: Place,
+) -> None:
+    """The link to the broker was up all the while, and the next try is most of a minute away."""
+    place.issuer.silent = True
+    place.happens(3)
+    await place.town.pass_(400)
+    place.issuer.silent = False
+    place.town.lock.greeting.arrive()
+    await settle()
+    assert place.town.lock.log.waiting == 0
+    assert place.issuer.kinds() == ["OPENED"] * 3
+
+
 async def test_nothing_is_sent_where_there_is_no_broker_and_all_of_it_when_it_is_back(
     place: Place,
 ) -> None:
