@@ -178,6 +178,17 @@ def test_a_guest_who_stays_uses_the_session_once() -> None:
     assert lock.hears(advert(session, at(5 * SLOT_MS)), at(5 * SLOT_MS)) is Reason.USES_SPENT
 
 
+def test_where_no_opening_can_be_counted_only_limited_uses_rest() -> None:
+    lock = BareLock()
+    limited = lock.learn(a_v2_session(1, max_uses=1))
+    unlimited = lock.learn(a_v2_session(2))
+    lock.verifier.counts_uses = lambda: False
+    assert lock.hears(at_noon(limited)) is Reason.USES_SPENT
+    assert isinstance(lock.hears(at_noon(unlimited)), Admit)
+    lock.verifier.counts_uses = lambda: True
+    assert isinstance(lock.hears(at_noon(limited)), Admit)
+
+
 def test_uses_without_limit_are_counted_all_the_same() -> None:
     lock = BareLock()
     session = lock.learn(a_v2_session())
