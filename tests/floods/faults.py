@@ -22,7 +22,7 @@ from tests.bench.figures import Cell, Column, Effort, Findings, Table, Target, T
 from tests.bench.timing import percentile
 from tests.fakes.waiting import until
 from tests.floods.disk import SmallDisk
-from tests.floods.honest import MANY
+from tests.floods.honest import MANY, HonestGuest
 from tests.floods.site import Site, bolt
 from tests.stories.whole_house import whole_house
 
@@ -104,7 +104,7 @@ async def measure(effort: Effort, tell: Tell) -> Findings:
         }
         async with whole_house(changes) as house:
             await house.enrol()
-            site = Site(house, disk)
+            site = Site(house, disk, await HonestGuest.another(house, "ben"))
             await site.guest.opens()
             for name, fault in FAULTS.items():
                 if only in name and (name not in _OF_MOUNTS or disk.is_mounted):
@@ -122,6 +122,7 @@ async def _rounds(site: Site, name: str, fault: Fault, rounds: int, tell: Tell) 
     for number in range(rounds):
         tell(f"{name}, {number + 1} of {rounds}")
         site.acknowledged |= site.in_audit()[0]
+        await site.guest.away()
         await fault(site)
         began = time.monotonic()
         with suppress(TimeoutError, NotTold, ProvisioningFailed, AssertionError):
@@ -133,7 +134,7 @@ async def _rounds(site: Site, name: str, fault: Fault, rounds: int, tell: Tell) 
     openings = site.openings()
     kept, opened = site.in_audit()
     came.openings = len(openings) - before
-    came.unearned = len([one for one in openings if one[0] not in site.guest.had])
+    came.unearned = len([one for one in openings if one[0] not in site.guest.had | site.other.had])
     came.unearned += len(openings) - len(set(openings))
     came.lost = len(site.acknowledged - kept) + len(set(openings[before:]) - opened)
     site.acknowledged = kept
@@ -176,7 +177,7 @@ async def _moment(site: Site) -> None:
 
 async def _asking(site: Site) -> asyncio.Future[object]:
     """A guest asks, and something happens to it in the middle of that."""
-    asking: asyncio.Future[object] = asyncio.ensure_future(site.guest.tries())
+    asking: asyncio.Future[object] = asyncio.ensure_future(site.other.tries())
     await asyncio.sleep(site.chance.uniform(0, 0.3))
     return asking
 

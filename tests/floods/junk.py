@@ -67,6 +67,7 @@ async def _flood(
     broker = house.stage.broker
     async with stranger(broker.host, broker.port, "eavesdropper") as ear:
         await ear.subscribe(topic)
+        await guest.away()
         await guest.opens()
         await until(lambda: ear.heard)
         head = ear.heard[0].payload[:_HEAD_BYTES]

@@ -31,12 +31,15 @@ def bolt(disk: SmallDisk) -> dict[str, Any]:
 
 
 class Site:
-    """The house, its guest, and what is known of its doings from outside."""
+    """The house, its guest, and what is known of its doings from outside. `other` is the guest to
+    whom the faults happen.
+    """
 
-    def __init__(self, house: WholeHouse, disk: SmallDisk) -> None:
+    def __init__(self, house: WholeHouse, disk: SmallDisk, other: HonestGuest) -> None:
         self.house = house
         self.disk = disk
         self.guest = HonestGuest(house)
+        self.other = other
         self.chance = random.Random("faults")
         self.acknowledged: set[tuple[bytes, int]] = set()
 
