@@ -79,12 +79,15 @@ async def test_long_sessions_rest_when_the_lease_is_over_and_short_ones_go_on(to
     assert len(town.lock.strike.releases) == 2
 
 
-async def test_a_broker_that_passes_the_time_alone_keeps_no_long_session_alive(
-    town: Town, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("passed", [1, 2])
+async def test_a_broker_that_passes_the_time_without_all_of_the_sync_keeps_no_long_session_alive(
+    town: Town, monkeypatch: pytest.MonkeyPatch, passed: int
 ) -> None:
     long = await town.learns(lives_ms=7_200_000)
+    for _ in range(30):  # too many for one part
+        town.issuer.a_session(lives_ms=7_200_000)
     answers_to = town.issuer.answers_to
-    monkeypatch.setattr(town.issuer, "answers_to", lambda hello: answers_to(hello)[:1])
+    monkeypatch.setattr(town.issuer, "answers_to", lambda hello: answers_to(hello)[:passed])
     for _ in range(4):
         await town.pass_(300)
         await town.reconnect()
