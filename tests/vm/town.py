@@ -32,7 +32,8 @@ Entry = dict[str, Any]
 @dataclass(slots=True)
 class Town:
     """Who is there. `packages` is the directory with the .debs; `resident` is who has enrolled
-    with a phone, whichever phone it is.
+    with a phone, whichever phone it is, and `armed_seconds` from when on, by the monotonic clock,
+    the door opens for them again.
     """
 
     air: Air
@@ -40,6 +41,7 @@ class Town:
     guest: Machine
     packages: Path
     resident: V2Identity | None = None
+    armed_seconds: float = 0.0
     phones: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     @property
