@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -18,8 +17,6 @@ from tests.vm.steps import Steps
 from tests.vm.town import LOCK_ID, Town, cursor, event
 
 _OPEN_SECONDS: Final = 90.0
-_REARM_SECONDS: Final = 11.0
-"""As shipped, and one for the last of the tokens that are still on the air."""
 _TURN_ON_VERSION_1: Final = (
     "cd && blelock-lock show-key >lock.pub 2>lock.said &&"
     " blelock-issuer show-key >issuer.pub 2>issuer.said &&"
@@ -46,14 +43,11 @@ async def resident(town: Town, steps: Steps) -> V2Identity:
 async def phone_opens(
     town: Town, steps: Steps, title: str = "a phone gets a session and opens the door"
 ) -> None:
-    """The independent stack's guest, who has enrolled, with a phone that was never here.
-
-    The door knows them again by their key, so they first stay away until it is armed for them.
-    """
+    """The independent stack's guest, who has enrolled, with a phone that was never here."""
     identity = await resident(town, steps)
-    await asyncio.sleep(max(0.0, town.armed_seconds - time.monotonic()))
+    await town.armed()
     await _opens(town, steps, title, lambda phone: phone.obtain(LOCK_ID, identity))
-    town.armed_seconds = time.monotonic() + _REARM_SECONDS
+    town.let_in()
 
 
 async def _opens(

@@ -31,8 +31,10 @@ async def are_tried(town: Town, steps: Steps) -> None:
             up = await event(house, "lock", "link-up", before, part="scan")
         steps.note(up["MESSAGE"])
         for flags in Flags:
+            await town.armed()
             async with steps(f"{mode}: a phone that is {flags.value}", seconds=90):
                 seconds = await _opens(town, identity, flags)
+            town.let_in()
             steps.note(f"opened {seconds:.1f} s after its first advert")
     await house.run(f"cat ~/lock.yaml >{_YAML}")  # for the next start
 

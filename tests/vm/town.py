@@ -9,6 +9,7 @@ import asyncio
 import itertools
 import json
 import shlex
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -28,12 +29,14 @@ EVENT_SECONDS: Final = 45.0
 
 Entry = dict[str, Any]
 
+_REARM_SECONDS: Final = 11.0
+"""As shipped, and one for the last of the tokens that are still on the air."""
+
 
 @dataclass(slots=True)
 class Town:
     """Who is there. `packages` is the directory with the .debs; `resident` is who has enrolled
-    with a phone, whichever phone it is, and `armed_seconds` from when on, by the monotonic clock,
-    the door opens for them again.
+    with a phone, whichever phone it is.
     """
 
     air: Air
@@ -42,12 +45,21 @@ class Town:
     packages: Path
     resident: V2Identity | None = None
     armed_seconds: float = 0.0
+    """From when on, by the monotonic clock, the door opens for the resident again."""
     phones: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     @property
     def machines(self) -> tuple[Machine, Machine]:
         """Both machines."""
         return self.house, self.guest
+
+    async def armed(self) -> None:
+        """Return when the door opens for the resident again: it knows them by their key."""
+        await asyncio.sleep(max(0.0, self.armed_seconds - time.monotonic()))
+
+    def let_in(self) -> None:
+        """The door has opened for the resident."""
+        self.armed_seconds = time.monotonic() + _REARM_SECONDS
 
     @asynccontextmanager
     async def phone(self) -> AsyncIterator[Phone]:
