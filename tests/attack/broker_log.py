@@ -72,6 +72,7 @@ class Evening:
     async def play_again(self) -> Outcome:
         """All orders, and after each the tokens that were heard; what differs afterwards."""
         cases = effects = 0
+        await self.town.pass_(_OPENS_PER_ROUND_SECONDS)  # the last opening of the evening is over
         before = self.state()
         for log, offset_ms in self.orders():
             self.town.clock.step(offset_ms)
