@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import time
+
 import pytest
 
 from blelockd.adapters.bluez.controller import Controller
@@ -48,7 +51,17 @@ class Lock:
         return cls(room, await room.controller(host), mode)
 
     async def hears(self, payload: bytes) -> Sighting:
-        """A sighting of that payload, advertised now."""
-        self.room.air.inject(STRANGER, advert(payload), -60)
-        await eventually(lambda: any(each.payload == payload for each in self.sightings))
+        """A sighting of that payload, advertised now, and once a second until it is heard: what is
+        on the air before the antenna has been told to listen is lost, as it is in the world.
+        """
+        advertised_seconds = -math.inf
+
+        def heard() -> bool:
+            nonlocal advertised_seconds
+            if time.monotonic() - advertised_seconds >= 1:
+                advertised_seconds = time.monotonic()
+                self.room.air.inject(STRANGER, advert(payload), -60)
+            return any(each.payload == payload for each in self.sightings)
+
+        await eventually(heard)
         return next(each for each in self.sightings if each.payload == payload)
