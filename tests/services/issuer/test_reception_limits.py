@@ -11,6 +11,7 @@ from blelockd.protocol.instants import Instant
 from blelockd.protocol.v2.ec_keys import GuestSigningKey
 from blelockd.protocol.v2.enrolled import write_card_request
 from blelockd.protocol.v2.frames import frames
+from blelockd.protocol.v2.headers import ANSWER_HEADER_BYTES
 from blelockd.services.events import EventKind
 from blelockd.services.issuer.audit import AuditFilter, AuditKind
 from blelockd.services.issuer.provider import ProviderLimits
@@ -110,6 +111,23 @@ async def test_a_guest_that_asks_too_often_takes_nothing_from_the_others(
             answer = await honest.says(honest.req())
             assert answer is not None
             assert len(answer) > 500
+
+
+async def test_who_asks_too_often_is_told_so_in_a_bounded_number(tmp_path: Path) -> None:
+    """Each time costs a signature."""
+    here = Premises(tmp_path / "store", limits=ProviderLimits(2.0, 8, 3, 1000))
+    lock = ready(here)
+    async with here.running(lock):
+        answers = []
+        for number in range(40):
+            device = Device(here, f"greedy {number}")
+            answers.append(await device.says(device.req()))
+        signed = [
+            answer for answer in answers if answer is not None and len(answer) > ANSWER_HEADER_BYTES
+        ]
+        # 3 sessions, and a quarter of 8 at once and of 2 for each of the 40 * 60 ms
+        assert 4 <= len(signed) <= 3 + 2 + 2
+        assert here.counted(Counted.LIMITED_REQUEST) >= 40 - 3
 
 
 async def test_a_stranger_under_a_guests_address_takes_nothing_from_the_guest(
