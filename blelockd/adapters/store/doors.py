@@ -88,14 +88,12 @@ class _Counter:
             time=now,
             kind=AuditKind.EVENTS_MISSING,
             lock_id=self._lock_id,
-            reason="; ".join(
-                filter(None, (f"epoch {self._epoch.hex()}: {first} to {last}", self._spend()))
-            ),
+            reason=_joined(f"epoch {self._epoch.hex()}: {first} to {last}", self._spend()),
         )
         chain.append(self._connection, entry)
 
     def _spend(self) -> str:
-        """What is told of it."""
+        """Events are lost: what they may have opened counts as used; what the audit says of it."""
         spent = uses.spend_untold_of_lock(self._connection, self._lock_id)
         return f"limited uses of {spent} sessions count as used" if spent else ""
 
@@ -118,7 +116,7 @@ class _Counter:
     def _keep(self, event: DoorEvent, now: Instant, reason: str = "") -> AuditEvent:
         guest_id, name, rule = uses.count(self._connection, self._lock_id, event)
         if event.kind is EventType.EVENTS_LOST:
-            reason = "; ".join(filter(None, (reason, self._spend())))
+            reason = _joined(reason, self._spend())
         self._close(event, now)
         known = any(event.session_id.raw)
         entry = AuditEntry(
@@ -146,3 +144,7 @@ class _Counter:
         was_revoked = event.kind is EventType.SESSION_REVOKED
         values = (now, event.session_id.raw, str(self._lock_id), event.time, was_revoked)
         self._connection.execute(sql, values)
+
+
+def _joined(*reasons: str) -> str:
+    return "; ".join(filter(None, reasons))

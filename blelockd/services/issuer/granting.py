@@ -88,8 +88,8 @@ class Granting:
             self._trouble.tell(error)
             raise Denial("the store fails") from error
         is_allowed = self._register.allows(guest)
-        register = self._register
-        if not (register.has_room() if is_allowed else register.has_room_for_busy()):
+        has_room = self._register.has_room if is_allowed else self._register.has_room_for_busy
+        if not has_room():
             raise OverLimit
         asked = Asked(sealed.raw, request, guest)
         try:

@@ -43,7 +43,7 @@ class Rivalry:
         self._clock = clock
         self._answered: Instant | None = None
         self._began_seconds = clock.monotonic_seconds()
-        self._not_before_seconds = -math.inf
+        self._begins_again_seconds = -math.inf
 
     def answered(self, now: Instant) -> None:
         """The issuer has answered a HELLO of this epoch, when its own clock stood so."""
@@ -55,14 +55,14 @@ class Rivalry:
         What is older than its last word to this one was recorded, or under way: it says nothing.
         """
         now_seconds = self._clock.monotonic_seconds()
-        if now_seconds < self._not_before_seconds:
+        if now_seconds < self._begins_again_seconds:
             return
         if self._answered is None:
             is_passed_over = now_seconds - self._began_seconds >= UNHEARD_SECONDS
         else:
             is_passed_over = issued > self._answered
         if is_passed_over:
-            self._not_before_seconds = now_seconds + RATION_SECONDS
+            self._begins_again_seconds = now_seconds + RATION_SECONDS
             self._begin_anew(now_seconds)
 
     def _begin_anew(self, now_seconds: float) -> None:
