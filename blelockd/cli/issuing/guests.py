@@ -197,6 +197,11 @@ def _withdrawn(store: Store, person: str) -> bool:
     return number > 0
 
 
+def _has_devices(store: Store, person: str) -> bool:
+    """Whether there is any that was not removed."""
+    return any(guest.state is not GuestState.REMOVED for guest in store.guests.all(person))
+
+
 def _changing(role: Role[IssuerConfig], change: _Change) -> Command:
     def add_arguments(to: argparse.ArgumentParser) -> None:
         add_guest_argument(role, to)
@@ -206,7 +211,7 @@ def _changing(role: Role[IssuerConfig], change: _Change) -> Command:
         with opened(config) as store:
             before = pending_numbers(store)
             withdrawn = _withdrawn(store, arguments.guest) if change.ends_sessions else False
-            if withdrawn and not store.guests.all(arguments.guest):
+            if withdrawn and not _has_devices(store, arguments.guest):
                 return Exit.OK
             guests = guests_meant(store, arguments.guest)
             if change.ends_sessions:  # a device that was named by its id, too, has a person

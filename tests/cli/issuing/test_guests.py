@@ -82,6 +82,14 @@ def test_the_open_invites_of_who_is_suspended_or_removed_are_withdrawn(
 
 
 @pytest.mark.parametrize("verb", ["suspend", "remove"])
+def test_who_was_removed_and_is_invited_again_is_only_invited(home: Home, verb: str) -> None:
+    home.guest("Ada", "phone")
+    home.run("guest", "remove", "Ada")
+    home.run("guest", "invite", "Ada")
+    assert home.run("guest", verb, "Ada") == (Exit.OK, "Ada: 1 open invite withdrawn\n")
+
+
+@pytest.mark.parametrize("verb", ["suspend", "remove"])
 def test_who_is_suspended_or_removed_by_the_id_of_a_device_has_no_open_invite_left(
     home: Home, verb: str
 ) -> None:
