@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import signal
 import sys
 import tempfile
 import time
@@ -40,6 +41,7 @@ SCENARIOS: Final[dict[str, Scenario]] = {
 """In the order in which they are played; a later one may need what an earlier one left."""
 
 MOST_FAILURES: Final = 2
+_STOPPED: Final = 128 + signal.SIGTERM
 
 
 async def set_up(there: Town, steps: Steps, names: list[str]) -> None:
@@ -69,7 +71,10 @@ async def play(there: Town, steps: Steps, names: list[str]) -> list[str]:
 
 
 async def run(arguments: argparse.Namespace) -> int:
-    """Returns the exit status."""
+    """Returns the exit status. SIGTERM cancels it: the machines' disks go with it."""
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     steps = Steps(arguments.release)
     names = [each for each in SCENARIOS if each in arguments.scenarios or not arguments.scenarios]
     failures: list[str] = []
@@ -101,7 +106,10 @@ def main() -> int:
     unknown = [each for each in arguments.scenarios if each not in SCENARIOS]
     if unknown:
         parser.error(f"there is no scenario {', '.join(unknown)}: there are {', '.join(SCENARIOS)}")
-    return asyncio.run(run(arguments))
+    try:
+        return asyncio.run(run(arguments))
+    except asyncio.CancelledError:
+        return _STOPPED
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ class Steps:
 
     def note(self, text: str) -> None:
         """A fact or a figure that was found on the way."""
-        print(f"{'':24}{text}", flush=True)
+        print(f"{self._release:<8} {'':17}  {text}", flush=True)
 
     def _tell(self, began: float, text: str) -> None:
         now = time.monotonic()
