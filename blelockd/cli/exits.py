@@ -75,7 +75,7 @@ def failure_of(error: KeyFileError | ConfigErrors, command: str) -> Failure:
         return Failure(f"{unreadable.source}: {unreadable.found}", unreadable.hint, status)
     if isinstance(error, WrongRole):
         return Failure(str(error), f"name the file of {command}, or run the other", Exit.CONFIG)
-    count = len(error.errors) + error.more
+    count = len({(one.source, one.line) for one in error.errors}) + error.more
     subject = "this line" if count == 1 else f"these {count} lines"
     return Failure(str(error), f"mend {subject}, then try again", Exit.CONFIG)
 

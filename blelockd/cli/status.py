@@ -118,6 +118,8 @@ async def _deeds(unit: UnitStatus, counted: Mapping[EventKind, str]) -> tuple[De
 def _show(role: Role[C], unit: UnitStatus, deeds: Deeds, untold: str) -> None:
     listing = Listing()
     listing.title(f"{unit.name}: {_in_words(unit)}")
+    if not unit.active:
+        listing.show(Entry("down", "daemon", "it does not run", _how_to_start(role, unit)))
     for part in unit.parts():
         listing.show(Entry(part.state, part.name, part.detail))
     for kind, name in _COUNTED[role.name].items():
@@ -127,8 +129,6 @@ def _show(role: Role[C], unit: UnitStatus, deeds: Deeds, untold: str) -> None:
             listing.show(Entry(str(deeds.counts[kind]), name, text))
     if untold:
         listing.show(Entry("doubtful", "journal", untold))
-    if not unit.active:
-        listing.show(Entry("down", "daemon", "it does not run", _how_to_start(role, unit)))
 
 
 def _in_words(unit: UnitStatus) -> str:

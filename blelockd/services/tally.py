@@ -47,7 +47,7 @@ class Counted(StrEnum):
     HOSTILE_AVAILABILITY = "malformed availability messages"
     HOSTILE_REPORT = "reports that are no lock's"
     REPEATED_REPORT = "reports heard before"
-    DROPPED_REPORT = "reports dropped unread"
+    DROPPED_REPORT = "reports dropped unread, of locks that were not added or that say too much"
 
     def times(self, number: int) -> str:
         """So many of it: `1 foreign advert`, `2 foreign adverts`."""

@@ -45,6 +45,15 @@ def test_all_errors_are_told_and_no_traceback(tmp_path: Path) -> None:
     assert "Traceback" not in ended.stderr
 
 
+def test_a_line_with_two_errors_is_one_line_to_mend(tmp_path: Path) -> None:
+    file = tmp_path / "lock.yaml"
+    file.write_text("lock_id: front\nmqtt: {prot: 1, hots: 2}\n")
+    ended = execute("lock", "check-config", file)
+
+    assert ended.stderr.count(f"{file}:2: ") == 2
+    assert "mend this line" in ended.stderr
+
+
 def test_a_missing_file_is_told_apart_from_a_wrong_one(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

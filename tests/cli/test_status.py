@@ -106,6 +106,7 @@ def test_a_unit_that_failed_is_told_where_to_look(
         "blelock-lock: failed (failed), exit-code 78, restarted once by systemd\n"
     )
     assert "`journalctl -u blelock-lock -n 20`" in told
+    assert told.splitlines()[1] == "down: daemon: it does not run"
 
 
 def test_a_door_of_several_is_found_by_its_configuration(

@@ -30,7 +30,7 @@ Case = tuple[Mishap, str, str, Grade, str]
 
 RADIO: Final[list[Case]] = [
     (surgery.no_adapter, "adapter", "no-adapter", Grade.BROKEN, "bluetoothctl list"),
-    (surgery.adapter_off, "adapter", "adapter-off", Grade.BROKEN, "bluetoothctl power on"),
+    (surgery.adapter_off, "adapter", "adapter-off", Grade.BROKEN, "Adapter1 Powered b true"),
     (surgery.blocked, "adapter", "rfkill", Grade.BROKEN, "rfkill unblock"),
     (surgery.no_bluetoothd, "bluetoothd", "no-bluetoothd", Grade.BROKEN, "start bluetooth"),
     (surgery.not_experimental, "experimental", "no-experimental", Grade.DOUBTFUL, "--experim"),

@@ -276,4 +276,6 @@ class Controller:
             return RadioDown(Cause.RFKILL, f"{self.name} is switched off by hand", remedy=remedy)
         if block is rfkill.Block.SOFT:
             return RadioDown(Cause.RFKILL, f"{self.name} is blocked by rfkill")
-        return RadioDown(Cause.ADAPTER_OFF, f"{self.name} is powered off")
+        power_on = f"busctl set-property org.bluez {self.path} {ADAPTER} Powered b true"
+        remedy = f"a daemon that runs powers it on, a person by {power_on}"
+        return RadioDown(Cause.ADAPTER_OFF, f"{self.name} is powered off", remedy=remedy)

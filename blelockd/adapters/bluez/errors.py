@@ -38,7 +38,7 @@ REMEDIES: Final = {
     Cause.NO_BUS: "start the system bus: systemctl start dbus",
     Cause.NO_BLUETOOTHD: "start BlueZ: systemctl start bluetooth (package bluez)",
     Cause.NO_ADAPTER: "plug the adapter in, or name another: bluetoothctl list",
-    Cause.ADAPTER_OFF: "power it on: bluetoothctl power on",
+    Cause.ADAPTER_OFF: "power it on: bluetoothctl power on (of several `select` the one before)",
     Cause.RFKILL: "lift the block: rfkill unblock bluetooth",
     Cause.NO_EXPERIMENTAL: "run bluetoothd with --experimental, or scan actively",
     Cause.NOT_PERMITTED: "let this user talk to org.bluez in the bus policy (/etc/dbus-1/system.d)",

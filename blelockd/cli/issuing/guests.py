@@ -63,7 +63,7 @@ def _list(role: Role[IssuerConfig]) -> Command:
         config = role.load(arguments)
         with opened(config) as store:
             rows = list(_rows(store, config.access.policy().calendar, removed=arguments.all))
-        head = ("person", "device", "id", "state", "since")
+        head = ("person", "device", "id", "state", "enrolled")
         say(table(head, rows) if rows else _NOBODY)
         return Exit.OK
 
@@ -80,8 +80,8 @@ def _list(role: Role[IssuerConfig]) -> Command:
 def _rows(store: Store, calendar: Calendar, *, removed: bool) -> Iterator[tuple[str, ...]]:
     for guest in store.guests.all():
         if removed or guest.state is not GuestState.REMOVED:
-            since = shown(guest.enrolled, calendar)
-            yield guest.person, guest.label or "-", short(guest.guest_id), guest.state, since
+            enrolled = shown(guest.enrolled, calendar)
+            yield guest.person, guest.label or "-", short(guest.guest_id), guest.state, enrolled
     for one in store.guests.invites(now()):
         yield one.person, "-", "-", "invited", f"until {shown(one.expires, calendar)}"
 
@@ -168,6 +168,10 @@ _SUSPEND: Final = _Change(
     "Refuse GUEST from now on, until `guest resume`. The person's open invites are withdrawn, "
     f"where GUEST is one device, too. {_ENDS}",
 )
+_NEXT: Final = (
+    "next: nothing; sessions that were ended stay so, and the guest's daemon asks for new ones\n"
+    "when their time is over. `blelock-guest unlock`, or a restart of it, asks at once"
+)
 _RESUME: Final = _Change(
     "resume",
     "active again",
@@ -223,6 +227,8 @@ def _changing(role: Role[IssuerConfig], change: _Change) -> Command:
                 say(f"{guest.person}, {guest.label or 'a device'} {short(guest.guest_id)}: {told}")
             if change.ends_sessions:
                 wait_for_locks(store, before, config.access.policy().calendar)
+            else:
+                say(_NEXT)
         return Exit.OK
 
     return Command(

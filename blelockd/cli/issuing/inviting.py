@@ -136,11 +136,17 @@ def _invite(config: IssuerConfig, arguments: argparse.Namespace) -> int:
     return Exit.OK
 
 
+_HOW_TO_ADD: Final = (
+    "`blelock-issuer lock list` shows all; a new one: `blelock-lock card > FILE` there, then "
+    "`blelock-issuer lock add FILE`"
+)
+
+
 def _check_locks(store: Store, grant: Grant) -> None:
     known = {str(lock.lock_id) for lock in store.locks.all()}
     for lock in sorted(grant.locks or ()):
         if str(lock) not in known:
-            remedy = near_miss(str(lock), known) or "`blelock-issuer lock list` shows all"
+            remedy = near_miss(str(lock), known) or _HOW_TO_ADD
             raise Failure(f"there is no lock {lock}", remedy, Exit.DATA)
 
 

@@ -25,6 +25,10 @@ _ONE_HAS_THE_KEYS: Final = (
     "if a card was copied, make new keys on one of the two: `blelock-lock keygen` after removing "
     "the old ones, and its new card to the issuer"
 )
+_ELSEWHERE: Final = {
+    "time": "`blelock-issuer doctor` says whether the issuer knows this lock's card; ",
+}
+"""Where the cause of a part that is down may be, if not here."""
 _REMARK: Final = ", but: "
 """What the link to the broker says before a trouble that it can live with."""
 
@@ -79,7 +83,8 @@ def _part(part: PartStatus, unit: UnitStatus) -> Finding:
     check = f"its {part.name}"
     if part.state is PartState.DOWN:
         cause = f"{part.name.split()[0]}-down"
-        return broken(check, cause, part.detail, f"it tries again by itself; {_look_at(unit)}")
+        remedy = f"it tries again by itself; {_ELSEWHERE.get(part.name, '')}{_look_at(unit)}"
+        return broken(check, cause, part.detail, remedy)
     if part.state is PartState.STARTING:
         told = "it has not said anything yet"
         return doubtful(check, "starting", told, f"ask again in a moment; {_look_at(unit)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from blelockd.protocol.ids import LockId
@@ -67,7 +68,7 @@ class Renewal:
     def _carry(self, carried: Carried) -> None:
         """Show it at the door, unless that opens only to a person who means it."""
         session = carried.session
-        until = f"session until {session.not_after // MS_PER_SECOND}"
+        until = f"session until {_local(session.not_after)}"
         if session.intent_required or session.challenge_mode:
             self._presence.drop(self._lock_id)
             by_hand = f"opens by hand only: blelock-guest unlock {self._lock_id}"
@@ -126,3 +127,8 @@ class Renewal:
                 },
             )
         )
+
+
+def _local(at_ms: int) -> str:
+    moment = datetime.fromtimestamp(at_ms / MS_PER_SECOND).astimezone()
+    return moment.strftime("%Y-%m-%d %H:%M:%S")

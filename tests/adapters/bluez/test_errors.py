@@ -68,6 +68,7 @@ def test_the_text_says_what_is_wrong_and_then_what_to_do() -> None:
     assert isinstance(down, LinkDown)
     assert (
         str(down) == "cannot scan on hci0: Resource Not Ready: power it on: bluetoothctl power on"
+        " (of several `select` the one before)"
     )
 
 

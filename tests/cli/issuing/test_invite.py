@@ -105,6 +105,13 @@ def test_dates_are_read_in_the_zone_of_the_policy(
     assert grant.valid_until == (until and until * 1000)
 
 
+def test_a_lock_that_is_not_known_is_told_with_how_to_make_it_known(home: Home) -> None:
+    status, told = home.run("guest", "invite", "Ada", "--locks", "front")
+    assert status == Exit.DATA
+    assert "there is no lock front" in told
+    assert "`blelock-lock card > FILE` there, then `blelock-issuer lock add FILE`" in told
+
+
 @pytest.mark.parametrize(("valid", "hours"), [("90m", 1.5), ("8h", 8), ("3d", 72), ("2w", 336)])
 def test_a_stretch_of_time_begins_now(home: Home, valid: str, hours: float) -> None:
     before = now()

@@ -96,6 +96,14 @@ async def test_each_part_speaks_for_itself(manager: ServiceManager) -> None:
     assert "sessions" not in findings
 
 
+async def test_a_lock_without_the_time_is_sent_to_the_issuer(manager: ServiceManager) -> None:
+    manager.runs("blelock-lock", "time down: not told yet; scan down: hci0 is powered off")
+    findings = await found()
+
+    assert "`blelock-issuer doctor`" in findings["its time"].remedy
+    assert "issuer" not in findings["its scan"].remedy
+
+
 async def test_a_trouble_that_the_broker_link_lives_with_is_doubtful(
     manager: ServiceManager,
 ) -> None:

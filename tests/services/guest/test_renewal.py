@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import datetime
 from typing import Final
 
 import pytest
@@ -65,7 +66,8 @@ async def test_a_session_that_was_obtained_is_carried_and_told() -> None:
         end = here.time.now // 1000 + 300
         assert here.guest.presence.carried() == [LOCK_ID]
         assert (event.fields["not_after"], event.fields["lock"]) == (end, LOCK_ID)
-        assert str(here.guest.part) == f"session up: session until {end}"
+        until = datetime.fromtimestamp(end).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        assert str(here.guest.part) == f"session up: session until {until}"
 
 
 BY_HAND: Final = ("intent", "challenge")
