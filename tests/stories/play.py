@@ -19,6 +19,9 @@ REARM_SECONDS: Final = 4
 REVIVE_SECONDS: Final = 2.0
 """What RestartSec= says in our units: a killed process is back after this long."""
 
+_LATE_SECONDS: Final = 2.0
+"""How late the lock may hear the last advert from nearby, where the machine is busy."""
+
 Changes = Mapping[str, Mapping[str, Any]]
 
 
@@ -73,7 +76,7 @@ class Play:
     async def leave_and_return(self, timeout_seconds: float = 15.0) -> Told:
         """The guest goes away for long enough, comes back, and the door opens."""
         self.walk_away()
-        await self.stays_shut(REARM_SECONDS + 0.5)
+        await self.stays_shut(REARM_SECONDS + _LATE_SECONDS)
         since = len(self.lock.events)
         self.walk_up()
         return await self.opens(timeout_seconds, since=since)

@@ -40,6 +40,7 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         "tests/services/lock/test_event_log.py",
         "tests/services/lock/test_holdings.py",
         "tests/services/lock/test_limited_uses.py",
+        "tests/services/lock/test_rivalry.py",
     ),
     "blelockd/services/lock/holdings.py": (
         "tests/services/lock/test_holdings.py",
