@@ -252,6 +252,18 @@ def test_after_a_reboot_nothing_of_the_old_boot_is_good() -> None:
             assert gate.take(raw, now) == Dropped(Why.OTHER_EPOCH, issued=NOON)
 
 
+def test_what_was_settled_before_an_epoch_takes_no_place_in_it() -> None:
+    gate, epoch = cast.a_gate(), cast.fresh(16)
+    for seq in range(1, MOST_REMEMBERED + 1):
+        gate.settle(Taken(TIME, seq, bytes(16)), Result.APPLIED)
+    gate.begin_anew(epoch)
+    first = cast.an_envelope(epoch=epoch, seq=1, expires=NOON)
+    dropped = gate.take(first, NOON)
+    assert isinstance(dropped, Dropped)
+    gate.settle(Taken(TIME, MOST_REMEMBERED + 1, bytes(16)), Result.APPLIED)
+    assert gate.take(first, NOON) == Dropped(Why.SEEN, dropped.ack)
+
+
 def test_an_epoch_has_16_bytes() -> None:
     with pytest.raises(Malformed, match="16 bytes"):
         Gate(GateKeys(cast.DOOR, cast.LEK, cast.ISK_PUBLIC), bytes(15))
