@@ -94,8 +94,7 @@ class _Counter:
 
     def _spend(self) -> str:
         """Events are lost: what they may have opened counts as used; what the audit says of it."""
-        spent = uses.spend_untold_of_lock(self._connection, self._lock_id)
-        return f"limited uses of {spent} sessions count as used" if spent else ""
+        return uses.as_reason(uses.spend_untold_of_lock(self._connection, self._lock_id))
 
     def _late(self, event: DoorEvent, now: Instant) -> AuditEvent | None:
         """Keep an event that was thought to be missing; None for one that is known."""

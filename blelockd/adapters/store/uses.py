@@ -49,18 +49,21 @@ def count(connection: sqlite3.Connection, lock_id: LockId, event: DoorEvent) -> 
 
 
 def spend_untold_of_lock(connection: sqlite3.Connection, lock_id: LockId) -> int:
-    """Events of that lock are lost: what its sessions of limited uses may have opened counts as
-    used, all of it, unless the lock has told that they are over; how many sessions these are.
+    """Events of that lock are lost, or will not come: what its sessions of limited uses may have
+    opened counts as used, all of it, unless the lock has told that they are over; how many
+    sessions these are.
     """
     return _spend(connection, "lock_id = ?", (str(lock_id),))
 
 
 def spend_untold_before(connection: sqlite3.Connection, before: Instant) -> int:
-    """Sessions that ended before then are let go of: the same. A lock that was removed tells no
-    more, and is not waited for.
-    """
-    where = "not_after_ms < ? AND lock_id IN (SELECT lock_id FROM lock WHERE removed_ms IS NULL)"
-    return _spend(connection, where, (before,))
+    """Sessions that ended before then are let go of: the same."""
+    return _spend(connection, "not_after_ms < ?", (before,))
+
+
+def as_reason(spent: int) -> str:
+    """What the audit says where the uses of so many sessions count as used; of none, nothing."""
+    return f"limited uses of {spent} sessions count as used" if spent else ""
 
 
 def _spend(connection: sqlite3.Connection, where: str, values: tuple[object, ...]) -> int:

@@ -39,12 +39,15 @@ class LockRecords(Protocol):
     def add(self, card: LockCard, now: Instant) -> bool:
         """Know that lock; False if it is known by this very card.
 
-        Another card in place of one makes it another lock: its epochs and sessions end.
+        Another card in place of one makes it another lock: its epochs and sessions end, and what
+        they may have opened untold counts as used.
         """
         ...
 
     def remove(self, lock_id: LockId, now: Instant) -> None:
-        """Issue for it no more; its sessions are revoked. Raises NotKept if it is not known."""
+        """Issue for it no more; its sessions are revoked, and what they may have opened untold
+        counts as used. Raises NotKept if it is not known.
+        """
         ...
 
     def get(self, lock_id: LockId) -> EnrolledLock | None:

@@ -180,13 +180,22 @@ async def test_uses_of_a_rule_that_came_meanwhile_are_given_to_who_asks_again(
 
 
 async def test_a_lock_that_was_removed_keeps_nobody_waiting(here: Premises) -> None:
-    front, back, _ = here.lock(), here.lock(BACK), here.enrolled(grant=Grant(None, uses=2))
+    """What it may have opened counts as used: nothing else can be known of it."""
+    front, back, _ = here.lock(), here.lock(BACK), here.enrolled(grant=Grant(None, uses=3))
     async with here.running(front, back):
-        await here.ask()
-        front.is_silent = front.keeps_events = True
-        here.operator.locks.remove(front.keys.lock_id, here.clock.now())
-        session = (await here.ask(BACK.lock_id)).session
-        assert back.sessions[session.session_id].terms.max_uses == 2
+        first = (await here.ask()).session
+        front.event(EventType.OPENED, first.session_id)
+        await settle()
+        second = (await here.ask(BACK.lock_id)).session
+        back.event(EventType.OPENED, second.session_id)
+        await settle()
+        here.operator.locks.remove(front.keys.lock_id, here.clock.now())  # has told that it is over
+        third = (await here.ask(BACK.lock_id)).session
+        assert back.sessions[third.session_id].terms.max_uses == 1
+        back.is_silent = back.keeps_events = True
+        here.operator.locks.remove(back.keys.lock_id, here.clock.now())
+        here.lock()
+        assert await refused(here) is Obstacle.USES_SPENT
 
 
 async def test_who_asks_twice_at_once_is_not_allowed_twice(here: Premises) -> None:
