@@ -164,11 +164,12 @@ class SessionRecords(Protocol):
         """End it before its time; False if it has ended."""
         ...
 
-    def call_in(
-        self, guest_ids: Sequence[GuestId], rule: str, reason: str, now: Instant
-    ) -> set[SessionId]:
-        """Revoke the sessions of these guests by that rule whose lock has not told that they are
-        over, the ended ones too; which they are. A lock that was removed is not asked.
+    def call_in(self, guest: Guest, rule: str, reason: str, now: Instant) -> set[SessionId]:
+        """Revoke the sessions whose openings count against the same limit of uses, and whose lock
+        has not told that they are over, the ended ones too; which they are.
+
+        By the grant they are that guest's; by a rule those of the person, whosever the device is
+        today. A lock that was removed is not asked.
         """
         ...
 
