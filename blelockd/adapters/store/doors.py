@@ -110,10 +110,11 @@ class _Counter:
             if rest:
                 sql = "INSERT INTO missing VALUES (?, ?, ?, ?)"
                 self._connection.execute(sql, (*self._key, rest[0], rest[-1]))
-        return self._keep(event, now, "late")
+        return self._keep(event, now, uses.LATE)
 
     def _keep(self, event: DoorEvent, now: Instant, reason: str = "") -> AuditEvent:
-        guest_id, name, rule = uses.count(self._connection, self._lock_id, event)
+        is_late = uses.is_late(reason)
+        guest_id, name, rule = uses.count(self._connection, self._lock_id, event, is_late=is_late)
         if event.kind is EventType.EVENTS_LOST:
             reason = _joined(reason, self._spend())
         self._close(event, now)

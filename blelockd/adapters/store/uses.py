@@ -14,6 +14,9 @@ from blelockd.protocol.v2.wire import Reader
 
 _USE: Final = {EventType.OPENED: 1, EventType.STRIKE_FAILED: -1}
 
+LATE: Final = "late"
+"""With this begins what the audit says of an event that was thought to be missing."""
+
 Owner = tuple[GuestId | None, str | None, str | None]
 """Guest, person and rule of a session: None for one that is not that lock's, or not known."""
 
@@ -26,10 +29,13 @@ def read_terms(raw: bytes) -> Terms:
     return terms
 
 
-def count(connection: sqlite3.Connection, lock_id: LockId, event: DoorEvent) -> Owner:
+def count(
+    connection: sqlite3.Connection, lock_id: LockId, event: DoorEvent, *, is_late: bool = False
+) -> Owner:
     """Count what `event` of that lock says was used, or was not after all; whose session it is.
 
-    No session counts for more than it may be used, nor for less than nothing.
+    No session counts for more than it may be used, nor for less than nothing. One that `is_late`,
+    for it was thought to be missing, gives nothing back: what followed it is counted already.
     """
     sql = (
         "SELECT guest_id, person, name, rule, openings, terms FROM session LEFT JOIN person ON"
@@ -40,7 +46,7 @@ def count(connection: sqlite3.Connection, lock_id: LockId, event: DoorEvent) -> 
     if row is None:
         return None, None, None
     guest_id, who, name, rule, openings, terms = row
-    use = max(_USE.get(event.kind, 0), -openings)
+    use = max(_USE.get(event.kind, 0), 0 if is_late else -openings)
     most = read_terms(terms).max_uses
     if most:
         use = min(use, most - openings)
@@ -59,6 +65,11 @@ def spend_untold_of_lock(connection: sqlite3.Connection, lock_id: LockId) -> int
 def spend_untold_before(connection: sqlite3.Connection, before: Instant) -> int:
     """Sessions that ended before then are let go of: the same."""
     return _spend(connection, "not_after_ms < ?", (before,))
+
+
+def is_late(reason: str) -> bool:
+    """Whether the audit says so of an event."""
+    return reason.startswith(LATE)
 
 
 def as_reason(spent: int) -> str:
