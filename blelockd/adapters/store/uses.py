@@ -5,11 +5,12 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from blelockd.protocol.ids import GuestId, LockId
+from blelockd.protocol.errors import Malformed
+from blelockd.protocol.ids import GuestId, LockId, SessionId
 from blelockd.protocol.instants import Instant
 from blelockd.protocol.v2.reports import Event as DoorEvent
 from blelockd.protocol.v2.reports import EventType
-from blelockd.protocol.v2.terms import Terms
+from blelockd.protocol.v2.terms import MOST_USES, Terms
 from blelockd.protocol.v2.wire import Reader
 
 _USE: Final = {EventType.OPENED: 1, EventType.STRIKE_FAILED: -1}
@@ -67,6 +68,26 @@ def spend_untold_before(connection: sqlite3.Connection, before: Instant) -> int:
     return _spend(connection, "not_after_ms < ?", (before,))
 
 
+def spend_untold(connection: sqlite3.Connection) -> int:
+    """What any lock has told since may be lost: the same, for all of them."""
+    return _spend(connection, "true", ())
+
+
+def begin_anew(connection: sqlite3.Connection, guest_id: GuestId) -> None:
+    """That guest has a new grant: nothing of it is used yet."""
+    sql = "DELETE FROM openings WHERE guest_id = ? AND rule = ''"
+    connection.execute(sql, (guest_id.raw,))
+
+
+def catch_up(connection: sqlite3.Connection, session: SessionId, openings: int) -> None:
+    """That session is known to have had so many openings: count those that are not counted yet."""
+    sql = "SELECT person, guest_id, rule, openings FROM session WHERE session_id = ?"
+    row = connection.execute(sql, (session.raw,)).fetchone()
+    if row is not None:
+        who, guest_id, rule, known = row
+        _add(connection, session.raw, who, guest_id, rule, max(0, openings - known))
+
+
 def is_late(reason: str) -> bool:
     """Whether the audit says so of an event."""
     return reason.startswith(LATE)
@@ -84,11 +105,18 @@ def _spend(connection: sqlite3.Connection, where: str, values: tuple[object, ...
     )
     spent = 0
     for session, who, guest_id, rule, openings, terms in connection.execute(sql, values).fetchall():
-        left = read_terms(terms).max_uses - openings
+        left = _most_uses(terms) - openings
         if left > 0:
             _add(connection, session, who, guest_id, rule, left)
             spent += 1
     return spent
+
+
+def _most_uses(terms: bytes) -> int:
+    try:
+        return read_terms(terms).max_uses
+    except Malformed:  # of a damaged copy: it may have been any number
+        return MOST_USES
 
 
 def _add(
