@@ -17,11 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from blelockd.adapters.store import chain, revocations, verification
+from blelockd.adapters.store import chain, revocations, uses, verification
 from blelockd.adapters.store.database import Database, connect, synchronise
+from blelockd.adapters.store.recount import LONGEST_SESSION_MS
 from blelockd.adapters.store.schema import APPLICATION_ID, STEPS, migrate, shape
 from blelockd.protocol.ids import LockId
-from blelockd.protocol.instants import MS_PER_SECOND, Instant
+from blelockd.protocol.instants import Instant
 from blelockd.protocol.v2.rsa_keys import IssuerSigningPublic
 from blelockd.services.issuer.audit import AuditEntry, AuditKind
 from blelockd.services.issuer.audit_check import Verified
@@ -30,7 +31,6 @@ KEPT_ASIDE: Final = ".before-restore"
 _PREFIX: Final = ".copy-"
 _LEAP: Final = 1 << 32
 """More envelopes than an issuer writes in years: none that it forgot comes again."""
-_LONGEST_SESSION_MS: Final = 86_400 * MS_PER_SECOND
 _STOP: Final = "`systemctl stop blelock-issuer`, then try again"
 _BESIDE: Final = ("-wal", "-shm")
 
@@ -147,12 +147,15 @@ def end_everything(connection: sqlite3.Connection, reason: str, now: Instant) ->
 
     `reason` is what the audit is told of it.
     """
+    # Their locks may have told of openings that are not known here, and never tell them again.
+    spent = uses.as_reason(uses.spend_untold(connection))
+    reason = "; ".join(filter(None, (reason, spent)))
     entry = AuditEntry(time=now, kind=AuditKind.RESTORED, reason=reason)
     chain.append(connection, entry)
     for revocation in list(revocations.pending(connection)):
         revocations.settle(connection, revocation, "all sessions are revoked", now)
     locks = [LockId(lock_id) for (lock_id,) in connection.execute("SELECT lock_id FROM lock")]
-    until = Instant(now + _LONGEST_SESSION_MS)
+    until = Instant(now + LONGEST_SESSION_MS)
     for lock_id in locks:
         revocations.of_lock(connection, lock_id, "a backup was restored", now, until)
     connection.execute("UPDATE session SET key = NULL")

@@ -94,8 +94,7 @@ class _Counter:
 
     def _spend(self) -> str:
         """Events are lost: what they may have opened counts as used; what the audit says of it."""
-        spent = uses.spend_untold_of_lock(self._connection, self._lock_id)
-        return f"limited uses of {spent} sessions count as used" if spent else ""
+        return uses.as_reason(uses.spend_untold_of_lock(self._connection, self._lock_id))
 
     def _late(self, event: DoorEvent, now: Instant) -> AuditEvent | None:
         """Keep an event that was thought to be missing; None for one that is known."""
@@ -111,10 +110,11 @@ class _Counter:
             if rest:
                 sql = "INSERT INTO missing VALUES (?, ?, ?, ?)"
                 self._connection.execute(sql, (*self._key, rest[0], rest[-1]))
-        return self._keep(event, now, "late")
+        return self._keep(event, now, uses.LATE)
 
     def _keep(self, event: DoorEvent, now: Instant, reason: str = "") -> AuditEvent:
-        guest_id, name, rule = uses.count(self._connection, self._lock_id, event)
+        is_late = uses.is_late(reason)
+        guest_id, name, rule = uses.count(self._connection, self._lock_id, event, is_late=is_late)
         if event.kind is EventType.EVENTS_LOST:
             reason = _joined(reason, self._spend())
         self._close(event, now)

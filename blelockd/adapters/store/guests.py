@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 
-from blelockd.adapters.store import chain, invites, permits, revocations
+from blelockd.adapters.store import chain, invites, permits, revocations, uses
 from blelockd.adapters.store.database import Database
 from blelockd.protocol.ids import GuestId
 from blelockd.protocol.instants import Instant
@@ -180,8 +180,7 @@ def _start_afresh(connection: sqlite3.Connection, known: Guest, person: str, now
         _tell(connection, AuditKind.GUEST_REMOVED, known.person, now, guest_id, reason)
     revocations.of_guest(connection, guest_id, "the guest enrolled anew", now)
     revocations.spare_new_sessions(connection, guest_id, now)
-    sql = "DELETE FROM openings WHERE guest_id = ? AND rule = ''"
-    connection.execute(sql, (guest_id.raw,))
+    uses.begin_anew(connection, guest_id)
 
 
 def _turn(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from blelockd.adapters.store import chain, revocations
+from blelockd.adapters.store import chain, revocations, uses
 from blelockd.adapters.store.database import Database
 from blelockd.protocol.ids import LockId
 from blelockd.protocol.instants import Instant
@@ -29,14 +29,15 @@ class SqliteLocks:
             known = _get(connection, card.lock_id)
             if known is not None and known.card == card and known.removed is None:
                 return False
+            reason = f"card {card.fingerprint()}"
             if known is not None and known.card != card:
-                _forget(connection, card.lock_id, now)
+                spent = _forget(connection, card.lock_id, now)
+                reason = "; ".join(filter(None, (reason, uses.as_reason(spent))))
             connection.execute(
                 "INSERT INTO lock (lock_id, card, added_ms) VALUES (?, ?, ?)"
                 " ON CONFLICT DO UPDATE SET added_ms = excluded.added_ms, removed_ms = NULL",
                 (str(card.lock_id), card.encode(), now),
             )
-            reason = f"card {card.fingerprint()}"
             _tell(connection, AuditKind.LOCK_ADDED, card.lock_id, now, reason)
             return True
 
@@ -51,7 +52,9 @@ class SqliteLocks:
                 raise NotKept(f"there is no lock {lock_id}")
             sql = "UPDATE lock SET removed_ms = ? WHERE lock_id = ?"
             connection.execute(sql, (now, str(lock_id)))
-            _tell(connection, AuditKind.LOCK_REMOVED, lock_id, now)
+            # Nobody waits for what it may still tell: it may be gone for good.
+            reason = uses.as_reason(uses.spend_untold_of_lock(connection, lock_id))
+            _tell(connection, AuditKind.LOCK_REMOVED, lock_id, now, reason)
             revocations.of_lock(connection, lock_id, "the lock was removed", now)
 
         self._database.write(work)
@@ -141,12 +144,20 @@ def _is_retired(connection: sqlite3.Connection, lock_id: LockId, epoch: bytes) -
     return connection.execute(sql, (str(lock_id), epoch)).fetchone() is not None
 
 
-def _forget(connection: sqlite3.Connection, lock_id: LockId, now: Instant) -> None:
-    """What was another machine of that name: it will never take an envelope again."""
+def _forget(connection: sqlite3.Connection, lock_id: LockId, now: Instant) -> int:
+    """What was another machine of that name: it will never take an envelope again, and what it has
+    not told of its sessions comes never; of how many the uses count as used.
+    """
+    spent = uses.spend_untold_of_lock(connection, lock_id)
     for table in ("lock", "retired_epoch", "revocation"):
         connection.execute(f"DELETE FROM {table} WHERE lock_id = ?", (str(lock_id),))
-    sql = "UPDATE session SET key = NULL, revoked_ms = ? WHERE lock_id = ? AND revoked_ms IS NULL"
+    # told_ms: the new machine knows nothing of them, so it is neither asked nor waited for.
+    sql = (
+        "UPDATE session SET key = NULL, revoked_ms = coalesce(revoked_ms, ?1),"
+        " told_ms = coalesce(told_ms, ?1) WHERE lock_id = ?2"
+    )
     connection.execute(sql, (now, str(lock_id)))
+    return spent
 
 
 def _tell(

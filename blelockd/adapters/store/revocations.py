@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
 from blelockd.adapters.store import chain
 from blelockd.protocol.ids import GuestId, LockId, SessionId
 from blelockd.protocol.instants import MS_PER_SECOND, Instant
 from blelockd.protocol.v2.down import DownType, Revoke, decode
+from blelockd.services.issuer.access import BY_GRANT
 from blelockd.services.issuer.audit import AuditEntry, AuditKind
-from blelockd.services.issuer.records import PendingRevocation
+from blelockd.services.issuer.records import Guest, PendingRevocation
 
 _COLUMNS: Final = "number, lock_id, body, since_ms, until_ms"
 _LIVE: Final = "revoked_ms IS NULL AND not_after_ms > ?"
@@ -62,23 +63,25 @@ def of_session(
 
 def call_in(
     connection: sqlite3.Connection,
-    guest_ids: Sequence[GuestId],
+    guest: Guest,
     rule: str,
     reason: str,
     now: Instant,
 ) -> set[SessionId]:
-    """Revoke the sessions of these guests by that rule of which the lock has not told that they are
-    over: those that live, and once more those that have ended. A lock that was removed tells no
-    more.
+    """Revoke the sessions that count against the same limit as that guest's by that rule, and of
+    which the lock has not told that they are over: those that live, and once more those that have
+    ended. A lock that was removed tells no more.
     """
-    marks = ", ".join("?" * len(guest_ids))
+    # A rule counts for the person whose session it was: the device may be somebody else's since.
+    by_grant = rule == BY_GRANT
+    where, value = ("guest_id = ?", guest.guest_id.raw) if by_grant else ("name = ?", guest.person)
     sql = (
         "SELECT session_id, session.lock_id FROM session JOIN lock USING (lock_id)"
-        f" WHERE removed_ms IS NULL AND told_ms IS NULL AND rule = ? AND guest_id IN ({marks})"
+        " LEFT JOIN person ON person = reference"
+        f" WHERE removed_ms IS NULL AND told_ms IS NULL AND rule = ? AND {where}"
     )
-    ids = [guest_id.raw for guest_id in guest_ids]
     named = set()
-    for raw, lock_id in connection.execute(sql, (rule, *ids)).fetchall():
+    for raw, lock_id in connection.execute(sql, (rule, value)).fetchall():
         session_id = SessionId(raw)
         named.add(session_id)
         if of_session(connection, session_id, reason, now):

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, Final
 
-from blelockd.adapters.store import chain, permits
+from blelockd.adapters.store import chain, permits, uses
+from blelockd.adapters.store.recount import recount
 from blelockd.adapters.store.wreck import Raw, Wreck
 from blelockd.protocol.errors import Malformed
 from blelockd.protocol.ids import GuestId, LockId, SessionId
@@ -35,7 +36,7 @@ _AUDIT: Final = (
 )
 _SESSION: Final = (
     *("session_id", "guest_id", "person", "lock_id", "not_before_ms", "not_after_ms"),
-    *("terms", "rule", "openings", "delivered_ms", "revoked_ms"),
+    *("terms", "rule", "openings", "delivered_ms", "revoked_ms", "told_ms"),
 )
 _GUEST: Final = ("guest_id", "person", "key", "label", "state", "permit_id", "enrolled_ms")
 _WHOLE_ROWS: Final = ("person", "lock", "permit", "guest")
@@ -63,6 +64,7 @@ class Salvage:
         self.locks = 0
         self.audit_is_whole = False
         self._events, self._are_all = self._readable_events()
+        self._appended: list[AuditEvent] = []
 
     # --- the audit -------------------------------------------------------------------------------
 
@@ -83,6 +85,7 @@ class Salvage:
             sql = "INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
             self._store.execute(sql, raw)
             self.head = Head(event.event_id, hash_)
+            self._appended.append(event)
             self._count_door(event)
         last = max((raw[0] for _, raw in self._events), default=0)
         self.audit_is_whole = self._are_all and self.head.event_id >= last
@@ -108,7 +111,7 @@ class Salvage:
 
     def _count_door(self, event: AuditEvent) -> None:
         """What the issuer has of a lock's events, so that what is lost shows as missing."""
-        if event.door is None or event.lock_id is None or event.reason:
+        if event.door is None or event.lock_id is None or uses.is_late(event.reason):
             return
         sql = (
             "INSERT INTO counter VALUES (?, ?, ?, 0, x'') ON CONFLICT DO UPDATE"
@@ -139,8 +142,9 @@ class Salvage:
         self.guests = self._each("guest", _GUEST, self._guest)
         if not self._rows("guest", _GUEST)[1]:
             self._taken.clear()  # an old row may have been found: the audit counts
-        self._each("openings", ("person", "guest_id", "rule", "openings"), self._openings)
+        recount(self._store, self._appended)
         self._each("session", _SESSION, self._session)
+        self._each("openings", ("person", "guest_id", "rule", "openings"), self._openings)
         if self.audit_is_whole or self.head.event_id == 0:
             self._each("counter", ("lock_id", "epoch", "last"), self._counter)
             self._each("missing", ("lock_id", "epoch", "first", "last"), self._missing)
@@ -206,10 +210,17 @@ class Salvage:
         SessionId(row[0])
         GuestId(row[1])
         LockId.parse(row[3])
-        _whole_numbers(row[4], row[5], row[8])
+        _whole_numbers(row[4], row[5], row[8], row[11] or 0)
+        uses.read_terms(row[6])
         marks = ", ".join("?" * len(_SESSION))
-        sql = f"INSERT OR REPLACE INTO session ({', '.join(_SESSION)}) VALUES ({marks})"
-        self._store.execute(sql, row)
+        facts = ("terms", "not_before_ms", "not_after_ms", "delivered_ms", "revoked_ms", "told_ms")
+        sql = (
+            f"INSERT INTO session ({', '.join(_SESSION)}) VALUES ({marks}) ON CONFLICT DO UPDATE"
+            f" SET {', '.join(f'{fact} = excluded.{fact}' for fact in facts)}"
+        )
+        openings = row[8]
+        self._store.execute(sql, (*row[:8], 0, *row[9:]))
+        uses.catch_up(self._store, SessionId(row[0]), openings)
 
     def _counter(self, row: Raw) -> None:
         LockId.parse(row[0])

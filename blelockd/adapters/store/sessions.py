@@ -16,6 +16,7 @@ from blelockd.protocol.opaque import SessionKey
 from blelockd.protocol.v2.down import SessionForLock
 from blelockd.services.issuer.audit import AuditEntry, AuditKind
 from blelockd.services.issuer.records import (
+    Guest,
     GuestState,
     NotKept,
     PendingRevocation,
@@ -80,12 +81,10 @@ class SqliteSessions:
             lambda connection: revocations.of_session(connection, session_id, reason, now)
         )
 
-    def call_in(
-        self, guest_ids: Sequence[GuestId], rule: str, reason: str, now: Instant
-    ) -> set[SessionId]:
+    def call_in(self, guest: Guest, rule: str, reason: str, now: Instant) -> set[SessionId]:
         """As SessionRecords.call_in."""
         return self._database.write(
-            lambda connection: revocations.call_in(connection, guest_ids, rule, reason, now)
+            lambda connection: revocations.call_in(connection, guest, rule, reason, now)
         )
 
     def are_told(self, session_ids: Collection[SessionId]) -> bool:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from blelockd.protocol.ids import GuestId, LockId
+from blelockd.protocol.errors import Malformed
+from blelockd.protocol.ids import GuestId, LockId, SessionId
 from blelockd.protocol.instants import Instant
 from blelockd.protocol.v2.reports import Event as DoorEvent
 from blelockd.protocol.v2.reports import EventType
-from blelockd.protocol.v2.terms import Terms
+from blelockd.protocol.v2.terms import MOST_USES, Terms
 from blelockd.protocol.v2.wire import Reader
 
 _USE: Final = {EventType.OPENED: 1, EventType.STRIKE_FAILED: -1}
+
+LATE: Final = "late"
+"""With this begins what the audit says of an event that was thought to be missing."""
 
 Owner = tuple[GuestId | None, str | None, str | None]
 """Guest, person and rule of a session: None for one that is not that lock's, or not known."""
@@ -26,10 +30,13 @@ def read_terms(raw: bytes) -> Terms:
     return terms
 
 
-def count(connection: sqlite3.Connection, lock_id: LockId, event: DoorEvent) -> Owner:
+def count(
+    connection: sqlite3.Connection, lock_id: LockId, event: DoorEvent, *, is_late: bool = False
+) -> Owner:
     """Count what `event` of that lock says was used, or was not after all; whose session it is.
 
-    No session counts for more than it may be used, nor for less than nothing.
+    No session counts for more than it may be used, nor for less than nothing. One that `is_late`,
+    for it was thought to be missing, gives nothing back: what followed it is counted already.
     """
     sql = (
         "SELECT guest_id, person, name, rule, openings, terms FROM session LEFT JOIN person ON"
@@ -40,7 +47,7 @@ def count(connection: sqlite3.Connection, lock_id: LockId, event: DoorEvent) -> 
     if row is None:
         return None, None, None
     guest_id, who, name, rule, openings, terms = row
-    use = max(_USE.get(event.kind, 0), -openings)
+    use = max(_USE.get(event.kind, 0), 0 if is_late else -openings)
     most = read_terms(terms).max_uses
     if most:
         use = min(use, most - openings)
@@ -49,18 +56,46 @@ def count(connection: sqlite3.Connection, lock_id: LockId, event: DoorEvent) -> 
 
 
 def spend_untold_of_lock(connection: sqlite3.Connection, lock_id: LockId) -> int:
-    """Events of that lock are lost: what its sessions of limited uses may have opened counts as
-    used, all of it, unless the lock has told that they are over; how many sessions these are.
+    """Events of that lock are lost, or will not come: what its sessions of limited uses may have
+    opened counts as used, all of it, unless the lock has told that they are over; how many
+    sessions these are.
     """
     return _spend(connection, "lock_id = ?", (str(lock_id),))
 
 
 def spend_untold_before(connection: sqlite3.Connection, before: Instant) -> int:
-    """Sessions that ended before then are let go of: the same. A lock that was removed tells no
-    more, and is not waited for.
-    """
-    where = "not_after_ms < ? AND lock_id IN (SELECT lock_id FROM lock WHERE removed_ms IS NULL)"
-    return _spend(connection, where, (before,))
+    """Sessions that ended before then are let go of: the same."""
+    return _spend(connection, "not_after_ms < ?", (before,))
+
+
+def spend_untold(connection: sqlite3.Connection) -> int:
+    """What any lock has told since may be lost: the same, for all of them."""
+    return _spend(connection, "true", ())
+
+
+def begin_anew(connection: sqlite3.Connection, guest_id: GuestId) -> None:
+    """That guest has a new grant: nothing of it is used yet."""
+    sql = "DELETE FROM openings WHERE guest_id = ? AND rule = ''"
+    connection.execute(sql, (guest_id.raw,))
+
+
+def catch_up(connection: sqlite3.Connection, session: SessionId, openings: int) -> None:
+    """That session is known to have had so many openings: count those that are not counted yet."""
+    sql = "SELECT person, guest_id, rule, openings FROM session WHERE session_id = ?"
+    row = connection.execute(sql, (session.raw,)).fetchone()
+    if row is not None:
+        who, guest_id, rule, known = row
+        _add(connection, session.raw, who, guest_id, rule, max(0, openings - known))
+
+
+def is_late(reason: str) -> bool:
+    """Whether the audit says so of an event."""
+    return reason.startswith(LATE)
+
+
+def as_reason(spent: int) -> str:
+    """What the audit says where the uses of so many sessions count as used; of none, nothing."""
+    return f"limited uses of {spent} sessions count as used" if spent else ""
 
 
 def _spend(connection: sqlite3.Connection, where: str, values: tuple[object, ...]) -> int:
@@ -70,11 +105,18 @@ def _spend(connection: sqlite3.Connection, where: str, values: tuple[object, ...
     )
     spent = 0
     for session, who, guest_id, rule, openings, terms in connection.execute(sql, values).fetchall():
-        left = read_terms(terms).max_uses - openings
+        left = _most_uses(terms) - openings
         if left > 0:
             _add(connection, session, who, guest_id, rule, left)
             spent += 1
     return spent
+
+
+def _most_uses(terms: bytes) -> int:
+    try:
+        return read_terms(terms).max_uses
+    except Malformed:  # of a damaged copy: it may have been any number
+        return MOST_USES
 
 
 def _add(

@@ -124,7 +124,10 @@ def restore(role: Role[IssuerConfig]) -> Command:
         about="Verify FILE and put it in place of what the issuer keeps, which stays beside it as "
         "issuer.db.before-restore. blelock-issuer must not run meanwhile. All sessions are "
         "revoked; what was decided after the backup is not known any more: suspend and remove "
-        "again whom you suspended and removed since.",
+        "again whom you suspended and removed since. Uses since then are not known either: who may "
+        "open so many times only could do so once more. Remove and invite anew, with the uses that "
+        "are left, whoever has a limit from an invite; leave out of a rule with `uses` whoever has "
+        "spent them.",
         example=f"sudo systemctl stop blelock-issuer\nsudo {role.command} restore "
         "/srv/backup/issuer.db\nsudo systemctl start blelock-issuer",
         run=run,
@@ -155,4 +158,6 @@ def _restore(config: IssuerConfig, file: Path) -> int:
         say(f"note: {note}")
     say("all sessions are revoked; next: `systemctl start blelock-issuer`, and suspend or remove")
     say("again whom you suspended or removed since")
+    say("uses since then are not counted; before you start it see to who has limited ones, as")
+    say("`restore --help` says")
     return Exit.OK

@@ -121,7 +121,8 @@ def _remove(role: Role[IssuerConfig]) -> Command:
         summary="forget a lock, and end its sessions",
         about="Issue no session for LOCK_ID any more, and tell the lock to forget those it has. "
         "Waits up to 2 s for its acknowledgement; what is not acknowledged is told again when the "
-        "lock comes back.",
+        "lock comes back. Limited uses count as used where the lock has not told that their "
+        "session is over.",
         example=f"sudo {role.command} lock remove lock_01",
         run=run,
         add_arguments=add_arguments,

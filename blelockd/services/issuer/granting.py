@@ -171,9 +171,8 @@ class Granting:
         return not ended or await self._revoking.told(ended, _TOLD_WITHIN_SECONDS)
 
     def _end_those_of(self, guest: Guest, rule: str) -> set[SessionId]:
-        devices = [device.guest_id for device in self._permission.sharing(guest, rule)]
         reason = "its uses go to a newer one"
-        return self._sessions.call_in(devices, rule, reason, self._clock.now())
+        return self._sessions.call_in(guest, rule, reason, self._clock.now())
 
     def _mint(self, guest: Guest, permitted: Permitted) -> SessionForLock:
         return SessionForLock(

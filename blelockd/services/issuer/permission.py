@@ -11,7 +11,7 @@ from blelockd.protocol.v2.answer import RefusalCode
 from blelockd.protocol.v2.cards import LockCard
 from blelockd.protocol.v2.request import Request
 from blelockd.protocol.v2.terms import MOST_USES, NO_RSSI_LIMIT_DBM, Terms
-from blelockd.services.issuer.access import BY_GRANT, Allowed, Ask, Policy, decide
+from blelockd.services.issuer.access import Allowed, Ask, Policy, decide
 from blelockd.services.issuer.records import Guest, GuestState
 from blelockd.services.issuer.store import GuestRecords, LockRecords
 
@@ -77,10 +77,6 @@ class Permission:
             return Refusal(RefusalCode.LIFETIME, 1, decision.rule)
         terms = _terms(request.lock_id, decision, usual)
         return Permitted(lock.card, decision.rule, terms, decision.uses_left > 0)
-
-    def sharing(self, guest: Guest, rule: str) -> list[Guest]:
-        """The devices whose openings count against the same limit of uses. Raises StoreFailed."""
-        return [guest] if rule == BY_GRANT else self._guests.all(guest.person)
 
 
 def _terms(lock_id: LockId, decision: Allowed, usual: UsualTerms) -> Terms:

@@ -39,12 +39,15 @@ class LockRecords(Protocol):
     def add(self, card: LockCard, now: Instant) -> bool:
         """Know that lock; False if it is known by this very card.
 
-        Another card in place of one makes it another lock: its epochs and sessions end.
+        Another card in place of one makes it another lock: its epochs and sessions end, and what
+        they may have opened untold counts as used.
         """
         ...
 
     def remove(self, lock_id: LockId, now: Instant) -> None:
-        """Issue for it no more; its sessions are revoked. Raises NotKept if it is not known."""
+        """Issue for it no more; its sessions are revoked, and what they may have opened untold
+        counts as used. Raises NotKept if it is not known.
+        """
         ...
 
     def get(self, lock_id: LockId) -> EnrolledLock | None:
@@ -161,11 +164,12 @@ class SessionRecords(Protocol):
         """End it before its time; False if it has ended."""
         ...
 
-    def call_in(
-        self, guest_ids: Sequence[GuestId], rule: str, reason: str, now: Instant
-    ) -> set[SessionId]:
-        """Revoke the sessions of these guests by that rule whose lock has not told that they are
-        over, the ended ones too; which they are. A lock that was removed is not asked.
+    def call_in(self, guest: Guest, rule: str, reason: str, now: Instant) -> set[SessionId]:
+        """Revoke the sessions whose openings count against the same limit of uses, and whose lock
+        has not told that they are over, the ended ones too; which they are.
+
+        By the grant they are that guest's; by a rule those of the person, whosever the device is
+        today. A lock that was removed is not asked.
         """
         ...
 

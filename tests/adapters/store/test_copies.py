@@ -97,6 +97,22 @@ def test_no_session_lives_again_and_every_lock_is_told(house: Household, backup:
     assert house.store.guests.all()[0].state is GuestState.ACTIVE, "the backup knows no better"
 
 
+def test_uses_that_the_backup_has_not_heard_the_end_of_count_as_used(
+    house: Household, tmp_path: Path
+) -> None:
+    """The lock may have told of them to the store that is replaced: it does not tell again."""
+    house.opened(a_session(house.guest(), max_uses=3), "family")
+    house.store.audit.sign(ISK, NOON)
+    kept = tmp_path / "backup.db"
+    with house.store.back_up() as (path, _):
+        shutil.copyfile(path, kept)
+    house.tell(DOOR, said(1), NOON)
+    restored(house.store, kept)
+    assert house.store.guests.openings(ADA) == {"family": 3}
+    (event,) = house.told(AuditKind.RESTORED)
+    assert event.reason.endswith("; limited uses of 1 sessions count as used")
+
+
 def test_no_sequence_number_comes_again(house: Household, backup: Path) -> None:
     before = house.store.locks.reserve(DOOR, 1_000_000)
     assert before is not None

@@ -58,6 +58,18 @@ def test_a_strike_that_failed_takes_back_no_use_of_another_session(house: Househ
     assert house.store.guests.openings(ADA) == {"family": 0}
 
 
+def test_a_failure_that_is_told_late_gives_no_use_back(house: Household) -> None:
+    """The opening that came after it is counted already, as far as there was a use to count."""
+    house.opened(a_session(house.guest(), max_uses=1), "once")
+    house.tell(DOOR, said(1), NOON)
+    for _ in range(3):  # opened once more: 2, which is withheld, had given the use back
+        house.tell(DOOR, said(3), NOON)
+    late = house.tell(DOOR, said(2, EventType.STRIKE_FAILED), NOON)
+    assert late.event is not None
+    assert house.store.guests.openings(ADA) == {"once": 1}
+    assert house.store.sessions.live(DOOR, NOON) == []
+
+
 def test_what_an_event_that_is_missing_may_have_opened_counts_as_used(house: Household) -> None:
     guest = house.guest()
     house.opened(a_session(guest, 1, max_uses=3), "family")

@@ -21,6 +21,7 @@ from tests.adapters.store.household import (
     a_session,
     another,
     later,
+    said,
 )
 from tests.fakes.clock import NOON
 from tests.fakes.enrolled import DOOR, LOCK_CARD, OTHER_DOOR, OTHER_LEK
@@ -77,6 +78,35 @@ def test_another_card_is_another_lock_and_owes_nothing(house: Household) -> None
     assert house.store.sessions.live(DOOR, later(1)) == []
     assert house.store.sessions.pending() == []
     assert len(house.told(AuditKind.LOCK_ADDED)) == 3
+
+
+def test_what_a_removed_lock_has_not_told_counts_as_used(house: Household) -> None:
+    session = house.opened(a_session(house.guest(), max_uses=2), "family")
+    house.tell(DOOR, said(1), NOON)
+    house.store.locks.remove(DOOR, later(1))
+    assert house.store.guests.openings(ADA) == {"family": 2}
+    (removed,) = house.told(AuditKind.LOCK_REMOVED)
+    assert removed.reason == "limited uses of 1 sessions count as used"
+    over = session.terms.not_after
+    house.store.audit.prune(Instant(over + 1), Instant(over + 2))
+    assert house.store.guests.openings(ADA) == {"family": 2}
+    house.store.locks.add(LOCK_CARD, over)
+    house.tell(DOOR, said(2), over)  # it comes after all
+    assert house.store.guests.openings(ADA) == {"family": 2}
+
+
+def test_what_another_machine_of_that_name_has_not_told_counts_as_used(house: Household) -> None:
+    guest = house.guest()
+    house.opened(a_session(guest, 1, max_uses=1), "once")
+    house.opened(a_session(guest, 2, OTHER_DOOR, max_uses=1), "elsewhere")
+    another_machine = LockCard(DOOR, OTHER_LEK.public_key, LOCK_CARD.signing_key)
+    assert house.store.locks.add(another_machine, later(1))
+    assert house.store.guests.openings(ADA) == {"once": 1}
+    assert house.told(AuditKind.LOCK_ADDED)[-1].reason.endswith(
+        "; limited uses of 1 sessions count as used"
+    )
+    # nor is the new machine asked for what it cannot know
+    assert house.store.sessions.are_told([SessionId((1).to_bytes(16, "big"))])
 
 
 def test_an_epoch_that_was_followed_by_another_never_comes_back(house: Household) -> None:

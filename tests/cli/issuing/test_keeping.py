@@ -43,6 +43,10 @@ def test_a_backup_is_made_once_and_restored(lived_in: Home, tmp_path: Path) -> N
     assert status == Exit.OK
     assert "event 11" in told
     assert "systemctl start blelock-issuer" in told
+    assert "uses since then are not counted" in told
+    assert "Uses since then are not known either" in " ".join(
+        lived_in.run("restore", "--help")[1].split()
+    )
     assert "Eve" not in lived_in.run("guest", "list")[1]
     assert lived_in.run("audit", "verify")[0] == Exit.OK
     assert {path.name for path in tmp_path.iterdir() if path.name.startswith(".")} == set()

@@ -69,6 +69,26 @@ async def test_uses_of_a_rule_are_shared_by_the_devices_of_a_person(tmp_path: Pa
         assert await refused(here) is Obstacle.USES_SPENT
 
 
+async def test_uses_of_a_device_that_is_somebody_elses_since_are_called_in(tmp_path: Path) -> None:
+    """They count for the person who had it then, and the lock that has them is out of reach."""
+    policy = Policy((Rule("once", frozenset({"mara"}), uses=1),))
+    here = Premises(tmp_path / "store", policy=policy)
+    lock, back = here.lock(), here.lock(BACK)
+    _, _ = here.enrolled(), here.enrolled(key=OTHER_GSK)
+    async with here.running(lock, back):
+        first = (await here.ask()).session
+        lock.is_silent = lock.keeps_events = True
+        here.enrolled("grace")
+        asking = _asked(here, lock_id=BACK.lock_id, key=OTHER_GSK)
+        await here.time.pass_(2.5)
+        assert await asking is Obstacle.LOCK_OFFLINE
+        assert not back.sessions
+        lock.event(EventType.OPENED, first.session_id)
+        lock.tell_ended()
+        await settle()
+        assert await refused(here, BACK.lock_id, key=OTHER_GSK) is Obstacle.USES_SPENT
+
+
 async def test_an_opening_that_crosses_a_revocation_is_counted_before_more_is_given(
     here: Premises,
 ) -> None:
@@ -180,13 +200,22 @@ async def test_uses_of_a_rule_that_came_meanwhile_are_given_to_who_asks_again(
 
 
 async def test_a_lock_that_was_removed_keeps_nobody_waiting(here: Premises) -> None:
-    front, back, _ = here.lock(), here.lock(BACK), here.enrolled(grant=Grant(None, uses=2))
+    """What it may have opened counts as used: nothing else can be known of it."""
+    front, back, _ = here.lock(), here.lock(BACK), here.enrolled(grant=Grant(None, uses=3))
     async with here.running(front, back):
-        await here.ask()
-        front.is_silent = front.keeps_events = True
-        here.operator.locks.remove(front.keys.lock_id, here.clock.now())
-        session = (await here.ask(BACK.lock_id)).session
-        assert back.sessions[session.session_id].terms.max_uses == 2
+        first = (await here.ask()).session
+        front.event(EventType.OPENED, first.session_id)
+        await settle()
+        second = (await here.ask(BACK.lock_id)).session
+        back.event(EventType.OPENED, second.session_id)
+        await settle()
+        here.operator.locks.remove(front.keys.lock_id, here.clock.now())  # has told that it is over
+        third = (await here.ask(BACK.lock_id)).session
+        assert back.sessions[third.session_id].terms.max_uses == 1
+        back.is_silent = back.keeps_events = True
+        here.operator.locks.remove(back.keys.lock_id, here.clock.now())
+        here.lock()
+        assert await refused(here) is Obstacle.USES_SPENT
 
 
 async def test_who_asks_twice_at_once_is_not_allowed_twice(here: Premises) -> None:
