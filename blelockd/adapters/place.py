@@ -25,6 +25,9 @@ _LOCAL: Final = Path("/usr/local")
 # (PrivateUsers=yes) every group but root's and the daemon's shows as 65534, that one, too.
 _STAFF: Final = (50, 65534)
 
+_ACL: Final = "system.posix_acl_access"
+_NO_ACL: Final = (errno.ENODATA, errno.ENOTSUP)  # it has none; its file system knows none
+
 
 class PlaceUnsafe(Exception):
     """Others may put another file there: `problem` says where, `remedy` what to do."""
@@ -76,6 +79,11 @@ def _check_step(step: Path, status: os.stat_result) -> None:
     if stat.S_ISLNK(mode) or mode & stat.S_ISVTX:
         return
     shown = f"(mode {stat.S_IMODE(mode):04o})"
+    # With an ACL the group's bits are its mask: whom they let write is not the group alone. So
+    # chmod takes it from all of them.
+    if mode & stat.S_IWGRP and _has_acl(step):
+        problem = f"an ACL may let others replace files in {step} {shown}"
+        raise PlaceUnsafe(problem, f"chmod g-w {step}")
     if mode & stat.S_IWOTH:
         raise PlaceUnsafe(f"anybody may replace files in {step} {shown}", f"chmod o-w {step}")
     if mode & stat.S_IWGRP and not _is_our_group(status.st_gid) and not _is_staffs(step, status):
@@ -83,16 +91,28 @@ def _check_step(step: Path, status: os.stat_result) -> None:
         raise PlaceUnsafe(problem, f"chmod g-w {step}")
 
 
+def _has_acl(step: Path) -> bool:
+    try:
+        os.getxattr(step, _ACL)
+    except OSError as error:
+        if error.errno in _NO_ACL:
+            return False
+        raise
+    return True
+
+
 def _is_our_group(group_id: int) -> bool:
     """Whether it is the group that root or this user has alone: with umask 002 all that such a user
-    makes may be written by it.
+    makes may be written by it. Whose first group it is, is not among its members; both are asked
+    of the user database, which may keep users to itself that it is not asked for by name.
     """
     names = {_name(user) for user in (_ROOT, os.geteuid())}
     try:
         group = grp.getgrgid(group_id)
     except KeyError:
         return False
-    return group.gr_name in names and names.issuperset(group.gr_mem)
+    first = (user.pw_name for user in pwd.getpwall() if user.pw_gid == group_id)
+    return group.gr_name in names and names.issuperset([*group.gr_mem, *first])
 
 
 def _name(user_id: int) -> str | None:

@@ -25,6 +25,9 @@ from blelockd.services.ports import StrikeFailed
 OUTPUT_BYTES: Final = 1024  # of a command's output, its end, goes into the error
 GRACE_SECONDS: Final = 1.0  # between SIGTERM and SIGKILL
 
+_FIRST_LINE_BYTES: Final = 256  # as many as Linux looks at, execve(2)
+_OF_KERNEL: Final = ("proc", "sys")
+
 _CLEAN_ENVIRONMENT: Final = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "LANG": "C.UTF-8",
@@ -42,30 +45,75 @@ class LogStrike:
 
 
 def check_command(argv: Sequence[str]) -> None:
-    """Raises StrikeFailed, with the remedy, if `argv` could not be run now or by anybody safely."""
+    """Raises StrikeFailed, with the remedy, if `argv` could not be run now or by anybody safely.
+
+    What is run is more than the program: a file that an argument names by its absolute path may be
+    a script, and the `#!` line of a script names what runs it. Nobody else may change those either.
+    """
     if not argv:
         raise StrikeFailed("the strike has no command; give a program and its arguments")
     path = Path(argv[0])
     if not path.is_absolute():
         raise StrikeFailed(f"{path} is not an absolute path; write it from / on")
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
+        if not stat.S_ISREG(path.stat().st_mode):
             raise StrikeFailed(f"{path} is not a program; give the path of one")
         if not os.access(path, os.X_OK):
             raise StrikeFailed(f"{path} may not be executed; chmod +x {path}")
-        _check_changeable(path, status)
-        check_place(path)
-    except PlaceUnsafe as unsafe:
-        raise StrikeFailed(f"{path}: {unsafe}") from unsafe
     except OSError as error:
-        raise StrikeFailed(
-            f"{path} cannot be run ({error.strerror}); install it or correct the path"
-        ) from error
+        raise _cannot_be_run(path, error) from error
+    _check_files(argv)
+
+
+def _check_files(argv: Sequence[str]) -> None:
+    waiting, seen = [*reversed(argv)], set[Path]()
+    while waiting:
+        path = Path(waiting.pop())
+        if path in seen or not _is_on_disk(path):
+            continue
+        seen.add(path)
+        try:
+            _check_changeable(path, path.stat())
+            check_place(path)
+            waiting += reversed(_named_by_first_line(path))
+        except PlaceUnsafe as unsafe:
+            raise StrikeFailed(f"{path}: {unsafe}") from unsafe
+        except OSError as error:
+            raise _cannot_be_run(error.filename or path, error) from error
+
+
+def _is_on_disk(path: Path) -> bool:
+    """Whether it is an absolute path of a file. A device is none, nor is a pin in /sys, which may
+    well be a group's: what is written there is a command, and not a program for us.
+    """
+    if not path.is_absolute() or not os.path.isfile(path):
+        return False
+    return path.resolve().parts[1] not in _OF_KERNEL
+
+
+def _named_by_first_line(path: Path) -> list[str]:
+    """Of a script: what runs it, and what that is given before the script. Raises OSError where
+    there is no such program.
+    """
+    try:
+        with path.open("rb") as file:
+            line = file.read(_FIRST_LINE_BYTES).partition(b"\n")[0].partition(b"\0")[0]
+    except PermissionError:
+        return []  # nor could what runs it read it
+    words = os.fsdecode(line[2:]).split() if line.startswith(b"#!") else []
+    if not words:
+        return []
+    interpreter = Path("/", words[0])  # we start it in /
+    interpreter.stat()
+    return [str(interpreter), *words[1:]]
+
+
+def _cannot_be_run(path: Path | str, error: OSError) -> StrikeFailed:
+    return StrikeFailed(f"{path} cannot be run ({error.strerror}); install it or correct the path")
 
 
 def _check_changeable(path: Path, status: os.stat_result) -> None:
-    """Who writes the program opens the door: it is root's or this user's, and nobody else's."""
+    """Who writes it opens the door: it is root's or this user's, and nobody else's."""
     if not is_ours(status):
         raise StrikeFailed(f"user {status.st_uid} may change {path}; chown root {path}")
     if status.st_mode & stat.S_IWOTH:

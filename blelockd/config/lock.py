@@ -94,7 +94,9 @@ class StrikeConfig:
         (),
         Argv(),
         "The program that lets the door open, and its arguments. It gets the facts in its "
-        "environment, no shell, and no input.",
+        "environment, no shell, and no input. It, each file that an argument names by its absolute "
+        "path, and what their #! lines name: only root and the daemon's user may be able to change "
+        "or replace those, else nothing is run.",
         reloads=True,
         example="[/usr/local/bin/open-door, --pin, 17]",
     )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import grp
 import os
+import pwd
+import struct
 from pathlib import Path
 
 import pytest
@@ -94,6 +97,69 @@ def test_a_group_that_a_user_has_alone_is_no_fault(
     check_place(file)
     monkeypatch.setattr(grp, "getgrgid", lambda _: grp.struct_group(("root", "x", 0, ["eve"])))
     with pytest.raises(PlaceUnsafe, match="group 0 may replace"):
+        check_place(file)
+
+
+@ONLY_ROOT
+def test_a_group_that_is_another_users_first_is_one_of_others(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such a user is not among the group's members."""
+    give(file.parent, 0, 0, 0o775)
+    users = [pwd.getpwuid(0), pwd.struct_passwd(("eve", "x", 1234, 0, "", "/", "/bin/sh"))]
+    monkeypatch.setattr(pwd, "getpwall", lambda: users)
+    with pytest.raises(PlaceUnsafe, match="group 0 may replace"):
+        check_place(file)
+    monkeypatch.setattr(pwd, "getpwall", lambda: users[:1])
+    check_place(file)
+
+
+def acl(mask: int) -> bytes:
+    """An ACL by which nobody may do all that `mask` leaves, as the kernel keeps it: acl(5)."""
+    entries = ((0x01, 7, -1), (0x02, 7, NOBODY), (0x04, 5, -1), (0x10, mask, -1), (0x20, 5, -1))
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHi", *entry) for entry in entries)
+
+
+@ONLY_ROOT
+def test_who_may_write_by_an_acl_is_found(file: Path) -> None:
+    """It shows as what the group may do, and the group is root's."""
+    try:
+        os.setxattr(file.parent, "system.posix_acl_access", acl(0o7))
+    except OSError as error:
+        pytest.skip(f"no ACLs here: {error}")
+    assert file.parent.stat().st_mode & 0o7777 == 0o775
+    with pytest.raises(PlaceUnsafe, match=r"an ACL may let others replace files") as caught:
+        check_place(file)
+    assert caught.value.remedy == f"chmod g-w {file.parent}"
+    file.parent.chmod(0o755)
+    assert os.getxattr(file.parent, "system.posix_acl_access") == acl(0o5)
+    check_place(file)
+
+
+@ONLY_ROOT
+@pytest.mark.parametrize("number", [errno.ENODATA, errno.ENOTSUP])
+def test_a_place_without_acls_is_as_its_mode_says(
+    file: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def has_none(*_: object) -> bytes:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "getxattr", has_none)
+    give(file.parent, 0, 0, 0o775)
+    check_place(file)
+
+
+@ONLY_ROOT
+def test_an_acl_that_cannot_be_read_is_an_error(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> bytes:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "getxattr", fails)
+    check_place(file)
+    give(file.parent, 0, 0, 0o775)
+    with pytest.raises(OSError, match="Input/output"):
         check_place(file)
 
 

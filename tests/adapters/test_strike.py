@@ -6,38 +6,22 @@ import asyncio
 import os
 import signal
 from asyncio.subprocess import Process
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from blelockd.adapters import strike as strike_module
-from blelockd.adapters.strike import CommandStrike, check_command
+from blelockd.adapters.strike import CommandStrike
 from blelockd.protocol.ids import LockId, SessionId
 from blelockd.protocol.instants import Slot
 from blelockd.protocol.verdict import Admit
 from blelockd.services.ports import Strike, StrikeFailed
-from tests.adapters.keyring.spoiling import NOBODY, ONLY_ROOT
+from tests.adapters.conftest import Program
 from tests.fakes.waiting import until
 
 LOCK = LockId("lock_01")
 ADMIT = Admit(SessionId(bytes(range(16))), LOCK, Slot(577), -50, "AA:BB:CC:DD:EE:FF")
-
-Program = Callable[[str], str]
-
-
-@pytest.fixture
-def program(tmp_path: Path) -> Program:
-    """Writes a shell script and returns its path."""
-
-    def write(script: str) -> str:
-        path = tmp_path / f"program-{len(list(tmp_path.iterdir()))}"
-        path.write_text(f"#!/bin/sh\ncd {tmp_path}\n{script}\n")
-        path.chmod(0o755)
-        return str(path)
-
-    return write
 
 
 def strike(*argv: str, secure: tuple[str, ...] = (), limit_seconds: float = 10.0) -> Strike:
@@ -222,59 +206,3 @@ async def test_a_program_that_became_another_user_is_told_and_not_waited_for(
     (process,) = started
     assert process.returncode is None
     await process.wait()
-
-
-def test_a_good_program_passes_the_check(program: Program) -> None:
-    check_command([program("exit 0"), "argument"])
-
-
-def test_a_program_that_could_not_run_is_found_out_beforehand(
-    program: Program, tmp_path: Path
-) -> None:
-    plain = tmp_path / "plain"
-    plain.write_text("no program")
-    public = program("exit 0")
-    os.chmod(public, 0o777)
-    (tmp_path / "open").mkdir()
-    replaceable = tmp_path / "open" / "program"
-    replaceable.symlink_to(program("exit 0"))
-    replaceable.parent.chmod(0o777)
-    for argv, complaint in (
-        ([], "has no command; give a program"),
-        (["open-door"], "open-door is not an absolute path; write it from / on"),
-        ([str(tmp_path / "missing")], r"cannot be run \(No such file or directory\); install it"),
-        ([str(tmp_path)], "is not a program"),
-        ([str(plain)], f"may not be executed; chmod \\+x {plain}"),
-        ([public], f"anybody may change {public}; chmod go-w {public}"),
-        ([str(replaceable)], rf"anybody may replace files in {tmp_path}/open .*; chmod o-w "),
-    ):
-        with pytest.raises(StrikeFailed, match=complaint):
-            check_command(argv)
-
-
-def test_a_program_that_its_group_may_change_does_not_open_the_door(program: Program) -> None:
-    shared = program("exit 0")
-    os.chmod(shared, 0o775)
-    with pytest.raises(StrikeFailed, match=rf"may change {shared}; chmod g-w {shared}"):
-        check_command([shared])
-
-
-@ONLY_ROOT
-def test_a_program_of_another_user_does_not_open_the_door(program: Program) -> None:
-    theirs = program("exit 0")
-    os.chown(theirs, NOBODY, NOBODY)
-    with pytest.raises(StrikeFailed, match=f"user 65534 may change {theirs}; chown root {theirs}"):
-        check_command([theirs])
-
-
-def test_a_program_below_a_directory_in_which_all_may_rename_does_not_open_the_door(
-    tmp_path: Path,
-) -> None:
-    path = tmp_path / "open" / "bin" / "open-door"
-    path.parent.mkdir(parents=True)
-    path.write_text("#!/bin/sh\n")
-    path.chmod(0o755)
-    check_command([str(path)])
-    path.parent.parent.chmod(0o777)
-    with pytest.raises(StrikeFailed, match=rf"anybody may replace files in {tmp_path}/open \("):
-        check_command([str(path)])

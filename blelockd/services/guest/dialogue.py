@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 
 from blelockd.protocol.errors import Malformed, Unauthentic
 from blelockd.protocol.instants import MS_PER_SECOND
-from blelockd.protocol.v2.answer_frames import AnswerFrames
+from blelockd.protocol.v2.answer_frames import AnswerFrames, TooManyFit
 from blelockd.protocol.v2.frames import frames
 from blelockd.protocol.v2.headers import Denied, NotForUs
 from blelockd.protocol.v2.info import Info
@@ -56,7 +56,8 @@ class Dialogue:
         """What `read` makes of the answer to `message`.
 
         `read` raises NotForUs, Denied, Malformed or Unauthentic. Raises what `read` objected to
-        last when nothing better comes, TimeoutError when nothing comes, LinkDown.
+        last when nothing better comes, TooManyFit when too much might be the answer, TimeoutError
+        when nothing comes, LinkDown.
         """
         *before, last = frames(message, self._connection.largest_write_bytes)
         for frame in before:
@@ -73,13 +74,17 @@ class Dialogue:
         try:
             async with asyncio.timeout_at(until) as limit:
                 while True:
+                    await _others_turn()
                     frame = await self._connection.receive()
                     try:
                         completed = heard.put(frame, self._clock.monotonic_seconds())
+                    except TooManyFit:
+                        raise
                     except Malformed as error:
                         objection = objection or error
                         continue
                     for complete in completed:
+                        await _others_turn()
                         try:
                             said = read(complete.message)
                         except NotForUs:
@@ -100,6 +105,13 @@ class Dialogue:
 
     def _monotonic_ms(self) -> float:
         return self._clock.monotonic_seconds() * MS_PER_SECOND
+
+
+async def _others_turn() -> None:
+    """As long as something is queued receive() does not wait: nobody else in this loop would have a
+    turn, not even the time limit, and there is a live session whose tokens are due.
+    """
+    await asyncio.sleep(0)
 
 
 class Issuer:

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import random
+import time
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from blelockd.protocol.errors import Malformed
-from blelockd.protocol.v2.answer_frames import MOST_FITTING, MOST_KEPT, AnswerFrames, Complete
+from blelockd.protocol.v2.answer_frames import (
+    MOST_FITTING,
+    MOST_KEPT,
+    AnswerFrames,
+    Complete,
+    TooManyFit,
+)
 from blelockd.protocol.v2.frames import LONGEST_SECONDS, frames
 
 MINE, THEIRS = bytes(range(100)), bytes(range(100, 200))
 FRAMES = frames(MINE, 24)
+GRANT_BYTES = 580
 
 
 def heard(parts: list[bytes], answer: AnswerFrames | None = None, now: float = 0.0) -> list[bytes]:
@@ -92,12 +103,60 @@ def test_what_is_no_frame_is_malformed(raw: bytes) -> None:
         AnswerFrames().put(raw, 0.0)
 
 
+def all_fit(count: int, size: int = 64) -> Iterator[bytes]:
+    """Frames that go on with any that went before them."""
+    for fill in range(count):
+        yield from frames(bytes([fill]) * size, 8)
+
+
 def test_frames_that_all_fit_each_other_cost_a_bounded_number_of_messages() -> None:
     answer = AnswerFrames()
-    for fill in range(MOST_KEPT):
-        for part in frames(bytes([fill]) * 64, 8):
-            assert len(answer.put(part, 0.0)) <= MOST_FITTING
+    for part in all_fit(32):
+        assert len(answer.put(part, 0.0)) <= MOST_FITTING
     assert len(answer) == MOST_KEPT
+
+
+def test_frames_that_all_fit_each_other_are_soon_given_up() -> None:
+    answer, parts = AnswerFrames(), list(all_fit(256))
+    with pytest.raises(TooManyFit, match="fit together in too many ways"):
+        heard(parts[:1024], answer)
+    with pytest.raises(TooManyFit):
+        answer.put(FRAMES[0], 60.0)
+
+
+def test_frames_that_fit_in_many_ways_and_end_nowhere_cost_no_step_each_way() -> None:
+    """Two for each place make 2**63 ways, and none is a message."""
+    answer, messages = AnswerFrames(), 0
+    begun = time.process_time()
+    for fill in (b"a", b"b"):
+        for part in frames(fill * 64, 5)[:-1]:
+            messages += len(answer.put(part, 0.0))
+    assert (messages, len(answer)) == (0, MOST_KEPT - 2)
+    assert time.process_time() - begun < 0.5
+
+
+@pytest.mark.parametrize("others", [1, 5, 9])
+@pytest.mark.parametrize("in_turn", [True, False])
+def test_among_grants_to_others_in_the_smallest_frames_the_answer_is_found(
+    others: int, in_turn: bool
+) -> None:
+    """Each comes as a whole, or its frames in pairs that have overtaken each other."""
+    answer, chance = AnswerFrames(), random.Random(7)
+    for _ in range(others):
+        heard(frames(chance.randbytes(GRANT_BYTES), 20), answer)
+    mine = chance.randbytes(GRANT_BYTES)
+    parts = frames(mine, 20)
+    if not in_turn:
+        parts = [part for at in range(0, len(parts), 2) for part in reversed(parts[at : at + 2])]
+    assert mine in heard(parts, answer)
+
+
+@pytest.mark.parametrize("others", [1, 2])
+def test_answers_that_come_by_turns_in_frames_of_the_usual_size_are_found(others: int) -> None:
+    answer, chance = AnswerFrames(), random.Random(7)
+    said = [chance.randbytes(GRANT_BYTES) for _ in range(1 + others)]
+    by_turns = zip(*(frames(it, 244) for it in said), strict=True)
+    assert set(said) <= set(heard([part for parts in by_turns for part in parts], answer))
 
 
 @given(st.lists(st.binary(max_size=30), max_size=200))

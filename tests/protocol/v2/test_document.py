@@ -12,6 +12,7 @@ import pytest
 
 from blelockd.protocol.v2 import answer, challenges, envelope, frames, invites, request, up
 from blelockd.protocol.v2.answer import RefusalCode
+from blelockd.protocol.v2.answer_frames import MOST_STEPS
 from blelockd.protocol.v2.down import LONGEST_LEASE_SECONDS, MOST_SESSIONS_IN_A_PART, DownType
 from blelockd.protocol.v2.ec_keys import IssuerSealPublic
 from blelockd.protocol.v2.enroll import BYTES_WITHOUT_LABEL
@@ -143,6 +144,7 @@ def test_the_limits_are_those_of_the_code() -> None:
         "frames of a message": f"{frames.MOST_FRAMES}",
         "between two frames": f"{frames.LONGEST_PAUSE_SECONDS:g} s",
         "from the first frame to the last": f"{frames.LONGEST_SECONDS:g} s",
+        "ways from frame to frame that a guest looks at, for one answer": f"{MOST_STEPS:,}",
         "unfinished messages at the issuer": f"{frames.MOST_CONNECTIONS}; "
         "the one longest without a frame is given up",
         "age of a challenge": f"{challenges.CHALLENGE_SECONDS:g} s",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import islice
 
 import pytest
 
@@ -10,6 +11,7 @@ from blelockd.protocol.instants import Instant
 from blelockd.protocol.v2.answer import RefusalCode, Refused, Times
 from blelockd.protocol.v2.cards import IssuerCard
 from blelockd.protocol.v2.ec_keys import IssuerSealKey
+from blelockd.protocol.v2.frames import frames
 from blelockd.protocol.v2.headers import denied, req_id
 from blelockd.protocol.v2.tokens import Presented
 from blelockd.services.guest.dialogue import Issuer
@@ -151,6 +153,25 @@ async def test_frames_that_overtake_each_other_are_sorted(mtu: int) -> None:
     here = Corridor(mtu)
     here.peripheral.frames_overtake = True
     assert (await here.obtain()).session.session_id == party.GRANTED.session_id
+
+
+def frames_that_all_fit(count: int) -> list[bytes]:
+    """Each goes on with many that went before, and what they make is no answer."""
+    parts = (part for fill in range(256) for part in frames(bytes([fill]) * 64, 8))
+    return list(islice(parts, count))
+
+
+async def test_frames_that_fit_in_too_many_ways_are_malformed() -> None:
+    here = Corridor()
+
+    async def impostor(write: CharacteristicWrite) -> None:
+        await here.peripheral.notify(write.device, frames_that_all_fit(2048))
+
+    here.peripheral.on_write = impostor
+    failure = await here.fails()
+    assert failure.obstacle is Obstacle.MALFORMED
+    assert failure.reason == "the answer is malformed: its frames fit together in too many ways"
+    assert here.central.avoided == ["issuer"]
 
 
 async def test_an_impostor_is_named() -> None:
