@@ -81,9 +81,12 @@ class Continuity:
         """What is there now is what this process has just recovered: go on from it. Whether it has
         what was seen before.
         """
-        first, seen = chain.first(connection), self._seen
+        first, seen, firsts = chain.first(connection), self._seen, self._firsts
         self._seen, self._firsts, self.broken = chain.head(connection), {first}, None
-        return seen is None or seen.event_id < first or _at(connection, seen) == seen
+        if seen is None:
+            return True
+        # The wreck was believed in what it says of retention: this process knows its own.
+        return first in firsts and (seen.event_id < first or _at(connection, seen) == seen)
 
     def _begin(self, connection: sqlite3.Connection, issuer: IssuerSigningPublic) -> None:
         found = chain.head(connection), chain.signed_head(connection)

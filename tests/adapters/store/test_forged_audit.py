@@ -11,11 +11,13 @@ import pytest
 
 from blelockd.adapters.store import chain
 from blelockd.services.issuer.audit_check import Broken
-from tests.adapters.store.damaging import ISSUER
+from tests.adapters.store.damaging import ISSUER, pages_of, spoil
 from tests.adapters.store.forging import cut, take_out, take_the_oldest, writing
 from tests.adapters.store.household import Household, later
 from tests.adapters.store.signing import GRANTED, begin, copies, happens, restarted, signed
 from tests.fakes.enrolled import ISK
+
+NOT_ALL = "; not all that this daemon has seen is in it"
 
 
 @pytest.fixture
@@ -121,7 +123,47 @@ def test_a_recovery_that_does_not_go_on_from_what_was_seen_says_so(lived_in: Hou
     store.close()
     store.path.write_bytes(b"no database" * 1000)
     told = store.recover(ISSUER, later(70)).reason
-    assert told.endswith("; not all that this daemon has seen is in it")
+    assert told.endswith(NOT_ALL)
+
+
+def damage_it(house: Household) -> None:
+    """Nothing is lost by it, but the store must be recovered."""
+    store = house.store
+    store._database.checkpoint()
+    store.close()
+    spoil(store.path, *pages_of(store.path, "missing", "sqlite_autoindex_missing_1"))
+
+
+def test_a_recovery_without_the_oldest_that_this_daemon_has_not_let_go_says_so(
+    lived_in: Household,
+) -> None:
+    """Somebody takes them away as if by retention, and damages the file before that is seen."""
+    store = lived_in.store
+    take_the_oldest(store.path, GRANTED)
+    for path in lived_in.directory.glob("*.backup*"):
+        path.unlink()
+    damage_it(lived_in)
+    told = store.recover(ISSUER, later(70)).reason
+    assert told.endswith(NOT_ALL)
+    assert store.audit.sign(ISK, later(80)) is not None
+
+
+@pytest.mark.parametrize("with_copy", [True, False])
+@pytest.mark.parametrize("is_seen", [True, False])
+def test_a_recovery_without_what_retention_has_let_go_has_all_that_was_seen(
+    lived_in: Household, with_copy: bool, is_seen: bool
+) -> None:
+    store = lived_in.store
+    assert store.audit.prune(later(2), later(11)) > 0
+    if is_seen:
+        store.audit.sign(ISK, later(60))
+    if is_seen and with_copy:
+        store.keep_copy(ISSUER)
+    if not with_copy:
+        for path in lived_in.directory.glob("*.backup*"):
+            path.unlink()
+    damage_it(lived_in)
+    assert NOT_ALL not in store.recover(ISSUER, later(70)).reason
 
 
 # --- at the start --------------------------------------------------------------------------------
