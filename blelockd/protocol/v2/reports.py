@@ -48,7 +48,8 @@ class EventType(IntEnum):
     """What happened at the door. A refusal is 0x40 and the place of its reason.
 
     OPENED is told before the strike moves; a STRIKE_FAILED of the same session and slot takes it
-    back. A failure after which the door may have opened is not told so.
+    back, also where the strike was not moved because the use could not be counted. A failure after
+    which the door may have opened is not told so.
     """
 
     OPENED = 0x01

@@ -87,6 +87,7 @@ class EventLog:
         self._at_rest = asyncio.Event()
         self._at_rest.set()
         self._failing = False
+        self._is_behind = False
         self.news = asyncio.Event()
         """Set when there may be more to send; for whoever sends to clear."""
 
@@ -96,8 +97,12 @@ class EventLog:
         return self._on_disk + len(self._unsaved)
 
     def has_room_for_opening(self) -> bool:
-        """Whether an opening that happens now would be counted, also after a power cut."""
-        return self._has_room_for(EventType.OPENED) and not self._failing
+        """Whether an opening that happens now is likely to be counted, also after a power cut.
+
+        Whether it was, `is_kept` says once it is settled.
+        """
+        has_room = self._has_room_for(EventType.OPENED)
+        return has_room and not self._failing and not self._is_behind
 
     def add(
         self,
@@ -121,6 +126,14 @@ class EventLog:
         """
         if not self._at_rest.is_set():
             await pause(self._clock, LONGEST_WAIT_SECONDS, self._at_rest)
+            self._is_behind = not self._at_rest.is_set()
+
+    def is_kept(self, session_id: SessionId) -> bool:
+        """Whether no opening of that session is in memory alone: the disk has it, or the issuer."""
+        return not any(
+            event.kind is EventType.OPENED and event.session_id == session_id
+            for event in self._unsaved
+        )
 
     async def openings(self, session_id: SessionId) -> int:
         """How often the door has opened for that session, as far as nobody has acknowledged it."""
@@ -185,6 +198,7 @@ class EventLog:
         """Until there is more to write, or it is time to say that the disk is well."""
         if not self._unsaved:
             self._at_rest.set()
+            self._is_behind = False
             await pause(self._clock, _REPORT_SECONDS, self._added)
 
     async def _saved(self) -> bool:
@@ -200,6 +214,8 @@ class EventLog:
     async def _save(self) -> None:
         self._added.clear()
         batch = list(islice(self._unsaved, _MOST_AT_ONCE))
+        if self._failing and not batch:  # the issuer has them from memory: that says nothing of it
+            await asyncio.to_thread(self._spool.probe)
         self._on_disk = await asyncio.to_thread(self._spool.append, batch)
         if batch:
             self._let_go_of_unsaved(batch[-1].counter)
