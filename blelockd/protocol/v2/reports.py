@@ -40,6 +40,7 @@ class Result(IntEnum):
     STALE = 7
     """Bound to a HELLO that is not the last."""
     FULL = 8
+    """There is no room for it, or its uses cannot be counted now: it may be sent anew later."""
     UNABLE = 9
     """The session's terms ask of the lock what it does not do: a challenge."""
 

@@ -88,6 +88,9 @@ class EventLog:
         self._at_rest.set()
         self._failing = False
         self._is_behind = False
+        self._was_unreadable = False
+        self.on_readable: Callable[[], None] = lambda: None
+        """Called when the disk answers again, after `openings` did not know."""
         self.news = asyncio.Event()
         """Set when there may be more to send; for whoever sends to clear."""
 
@@ -135,15 +138,18 @@ class EventLog:
             for event in self._unsaved
         )
 
-    async def openings(self, session_id: SessionId) -> int:
-        """How often the door has opened for that session, as far as nobody has acknowledged it."""
+    async def openings(self, session_id: SessionId) -> int | None:
+        """How often the door has opened for that session, as far as nobody has acknowledged it;
+        None where the disk does not say.
+        """
         kinds = [event.kind for event in self._unsaved if event.session_id == session_id]
         opened = kinds.count(EventType.OPENED) - kinds.count(EventType.STRIKE_FAILED)
         try:
             return opened + await asyncio.to_thread(self._spool.openings, session_id)
         except SpoolFailed as failed:
             self._fail(failed)
-            return opened
+            self._was_unreadable = True
+            return None
 
     async def oldest(self, at_most: int) -> list[LockEvent]:
         """The oldest events that are not acknowledged, without a gap.
@@ -223,6 +229,9 @@ class EventLog:
         await self._forget_on_disk()
         self._failing = False
         self._part.up("kept on disk until the issuer has them")
+        if self._was_unreadable:
+            self._was_unreadable = False
+            self.on_readable()
 
     async def _forget_on_disk(self) -> None:
         for epoch, counter in list(self._acknowledged.items()):

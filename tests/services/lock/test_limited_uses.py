@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from blelockd.protocol.session import Session
-from blelockd.protocol.v2.reports import Event, EventType
+from blelockd.protocol.v2.reports import Event, EventType, Hello
 from blelockd.protocol.verdict import Reason
 from blelockd.services.lock.event_log import LONGEST_WAIT_SECONDS
 from tests.fakes.clock import FakeClock, settle
@@ -193,6 +193,36 @@ async def test_an_opening_that_was_written_late_is_a_use_where_the_power_fails_b
     await place.town.start()
     assert session.session_id in place.town.lock.holdings._live
     assert not await opens(place.town, session)
+
+
+# --- what cannot be read -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_used", [True, False])
+async def test_a_session_of_limited_uses_is_learnt_when_the_disk_says_how_often_it_opened(
+    place: Place, is_used: bool
+) -> None:
+    town = place.town
+    limited, free = await town.learns(max_uses=1), await town.learns()
+    await town.pass_(10)
+    place.issuer.deaf = True
+    if is_used:
+        assert await opens(town, limited)
+    place.disk.dead = True
+    await town.restart()
+    assert list(town.lock.holdings._live) == [free.session_id]
+    assert await opens(town, free)
+    assert not await opens(town, limited)
+    assert await town.send(place.issuer.a_session(max_uses=1)) == "FULL"
+    assert await town.send(place.issuer.a_session()) == "APPLIED"
+    assert "does not say how often it has opened" in town.lock.journal.text()
+    greetings = len(place.issuer.said_of(Hello))
+    place.disk.dead = False
+    await town.pass_(10)
+    assert len(place.issuer.said_of(Hello)) == greetings + 1
+    assert limited.session_id in town.lock.holdings._live
+    assert await opens(town, limited) is not is_used
+    assert not await opens(town, limited)
 
 
 def _of(place: Place, session: Session) -> list[Event]:
