@@ -82,6 +82,15 @@ class SqliteSpool:
 
         return self._do(work)
 
+    def probe(self) -> None:
+        """Write for good, and keep neither more nor less by it: does the disk take anything?"""
+
+        def work(connection: sqlite3.Connection) -> None:
+            # the number that stands there already: SQLite writes its page and waits for the disk
+            connection.execute(f"PRAGMA user_version = {_VERSION}")
+
+        self._do(work)
+
     def read(self, after: Event | None, at_most: int) -> list[Event]:
         """The oldest that are kept, those behind `after` where that is kept, too."""
         last = (b"", 0) if after is None else (after.epoch, after.counter)

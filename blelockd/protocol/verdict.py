@@ -42,7 +42,8 @@ class Admit:
     """The door may open, once, for this session in this slot.
 
     `tx_power_dbm` is what the guest says of its strength at 1 m, under the token's seal, and
-    `guest_id` whose session it is; version 1 knows neither.
+    `guest_id` whose session it is; version 1 knows neither. Where `is_limited`, the session may
+    open so many times, and this one must be counted for good before the door opens.
     """
 
     session_id: SessionId
@@ -52,6 +53,7 @@ class Admit:
     address: str
     tx_power_dbm: int | None = None
     guest_id: GuestId | None = None
+    is_limited: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,8 +149,8 @@ class Verifier:
         if reason is not None or rssi_dbm is None:
             return _refusal(heard, reason or Reason.NO_RSSI)
         entry.last_slot, entry.last_address = slot, address
-        power, guest = claims.tx_power_dbm, session.guest_id
-        return Admit(session.session_id, session.lock_id, slot, rssi_dbm, address, power, guest)
+        what = session.session_id, session.lock_id, slot, rssi_dbm, address
+        return Admit(*what, claims.tx_power_dbm, session.guest_id, session.max_uses > 0)
 
     def _objection(self, heard: _Heard) -> Reason | None:
         return (

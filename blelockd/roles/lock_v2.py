@@ -66,6 +66,7 @@ class VersionTwo:
         )
         self._delivery = EventDelivery(self._log, voice, clock)
         self._greeting = Greeting(gate, self.time, voice, self._counts, entropy, clock)
+        self._log.on_readable = self._greeting.arrive  # SYNC names what was not learnt meanwhile
         correspondence = Correspondence(
             gate,
             self.time,

@@ -148,6 +148,10 @@ class EventSpool(Protocol):
         """
         ...
 
+    def probe(self) -> None:
+        """Write for good, and keep neither more nor less by it: does the disk take anything?"""
+        ...
+
     def read(self, after: LockEvent | None, at_most: int) -> list[LockEvent]:
         """The oldest that are kept, those behind `after` where that is kept, too."""
         ...

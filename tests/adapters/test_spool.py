@@ -174,6 +174,22 @@ def test_a_disk_without_room_is_named_and_what_is_there_stays(spool: SqliteSpool
     assert spool.append(some(len(kept) + 1)) == len(kept) + 1
 
 
+def test_whether_the_disk_takes_anything_is_asked_by_writing(
+    spool: SqliteSpool, tmp_path: Path
+) -> None:
+    kept = spool.append(some(1, 2))
+    log = tmp_path / "state" / f"{FILE}-wal"
+    before = log.stat().st_size
+    spool.probe()
+    after = log.stat().st_size
+    assert after > before
+    with _no_file_larger_than(after), pytest.raises(SpoolFailed, match=FILE):
+        spool.probe()
+    assert spool.append([]) == kept
+    spool.close()
+    assert spool.read(None, 10) == some(1, 2)
+
+
 def test_a_file_that_cannot_be_written_is_named_and_used_again_when_it_can(
     spool: SqliteSpool, tmp_path: Path
 ) -> None:

@@ -13,15 +13,21 @@ class RememberingLedger:
 
     def __init__(self, strike: RecordingStrike) -> None:
         self._strike = strike
+        self.counts = True
         self.told: list[tuple[str, list[int], bool]] = []
 
     def admitted(self, admit: Admit) -> None:
         """Remember."""
         self._tell("admitted", [admit])
 
-    async def opens(self) -> None:
-        """Remember."""
+    async def opens(self, admits: Sequence[Admit]) -> Sequence[Admit]:
+        """Remember; all but who is limited may, unless this counts."""
         self._tell("opens", [])
+        return [admit for admit in admits if self.counts or not admit.is_limited]
+
+    def uncounted(self, admits: Sequence[Admit]) -> None:
+        """Remember."""
+        self._tell("uncounted", admits)
 
     def failed(self, admits: Sequence[Admit]) -> None:
         """Remember."""

@@ -77,6 +77,7 @@ class LockV2:
         )
         self.delivery = EventDelivery(self.log, voice, clock)
         self.greeting = Greeting(self.gate, self.time, voice, self._counts, fresh, clock)
+        self.log.on_readable = self.greeting.arrive
         rivalry = Rivalry(self.gate, self.greeting.arrive, fresh, self.journal, clock)
         self.correspondence = Correspondence(
             self.gate, self.time, self.holdings, self.delivery, rivalry, voice, self.journal,

@@ -42,7 +42,7 @@ _KINDS: Final[Mapping[AuditKind, str]] = {
 }
 _DOOR: Final[Mapping[EventType, str]] = {
     EventType.OPENED: "the lock released the strike: the door could be opened",
-    EventType.STRIKE_FAILED: "the strike failed: the door did not open",
+    EventType.STRIKE_FAILED: "the door did not open: the strike failed, or the use was not counted",
     EventType.SESSION_LEARNT: "the lock learnt the session",
     EventType.SESSION_ENDED: "the session ended at the lock",
     EventType.SESSION_REVOKED: "the lock forgot the session, which was revoked",
@@ -59,7 +59,7 @@ _DOOR: Final[Mapping[EventType, str]] = {
     EventType.JUST_STARTED: "refused: the lock had just started, and may have seen it before",
     EventType.REPEAT: "refused: the token had opened the door already",
     EventType.REPLAY: "refused: the token was used before, and came from elsewhere",
-    EventType.USES_SPENT: "refused: the session has no use left",
+    EventType.USES_SPENT: "refused: the session has no use left, or none could be counted",
     EventType.FORGED: "refused: the token's seal is false",
     EventType.WRONG_MODE: "refused: the token answers a challenge, or should have",
     EventType.NO_INTENT: "refused: the guest has not shown that they want to open",

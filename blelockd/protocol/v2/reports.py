@@ -40,6 +40,7 @@ class Result(IntEnum):
     STALE = 7
     """Bound to a HELLO that is not the last."""
     FULL = 8
+    """There is no room for it, or its uses cannot be counted now: it may be sent anew later."""
     UNABLE = 9
     """The session's terms ask of the lock what it does not do: a challenge."""
 
@@ -48,7 +49,8 @@ class EventType(IntEnum):
     """What happened at the door. A refusal is 0x40 and the place of its reason.
 
     OPENED is told before the strike moves; a STRIKE_FAILED of the same session and slot takes it
-    back. A failure after which the door may have opened is not told so.
+    back, also where the strike was not moved because the use could not be counted. A failure after
+    which the door may have opened is not told so.
     """
 
     OPENED = 0x01

@@ -14,7 +14,7 @@ from collections import OrderedDict
 from enum import Enum, auto
 
 from blelockd.protocol.ids import GuestId, SessionId
-from blelockd.protocol.verdict import Admit
+from blelockd.protocol.verdict import Admit, Reason
 from blelockd.services.events import Event, EventKind, Severity, of_session
 from blelockd.services.lock.ledger import Ledger
 from blelockd.services.ports import Clock, Journal, Strike, StrikeFailed
@@ -36,7 +36,8 @@ class Presented(Enum):
 class Door:
     """One strike behind the admissions. `present` never waits; `run` drives the strike.
 
-    The `ledger` hears of every opening when it is decided, and before the strike moves.
+    The `ledger` hears of every opening when it is decided, and before the strike moves. For whom
+    it says no, the strike stays as it is; if it moves for another at that moment, theirs stands.
     """
 
     def __init__(
@@ -100,9 +101,12 @@ class Door:
     async def _open(self) -> None:
         """Release for whoever waits, hold, secure again, whatever happens meanwhile."""
         strike, admits = self._strike, self._take()
+        opening = await self._ledger.opens(admits)
+        if not opening:
+            self._refuse(admits)
+            return
         try:
-            await self._ledger.opens()
-            await strike.release(admits[-1])
+            await strike.release(opening[-1])
             await self._hold()
         except StrikeFailed as error:
             self._failed("release", error, admits[-1])
@@ -117,8 +121,8 @@ class Door:
         until = self._clock.monotonic_seconds() + self.hold_seconds
         while (left := until - self._clock.monotonic_seconds()) > 0:
             await self._clock.sleep(min(left, 0.1))
-            if self._take():
-                await self._ledger.opens()
+            admits = self._take()
+            if admits and await self._ledger.opens(admits):
                 until = self._clock.monotonic_seconds() + self.hold_seconds
 
     def _take(self) -> list[Admit]:
@@ -151,9 +155,23 @@ class Door:
             )
         )
 
+    def _refuse(self, admits: list[Admit]) -> None:
+        """No use of theirs could be counted in time."""
+        self._ledger.uncounted(admits)
+        self._forget(admits)
+        for admit in admits:
+            fields = of_session(admit.session_id, lock=admit.lock_id, reason=Reason.USES_SPENT)
+            words = "not opened: its use is not on the disk yet, and counts all the same"
+            message = f"session {admit.session_id} refused, {admit.lock_id} {words}"
+            self._journal.record(Event(EventKind.REFUSAL, message, Severity.WARNING, fields))
+
     def _take_back(self, admits: list[Admit]) -> None:
-        """They are still outside: their next tokens may try again."""
+        """Their next tokens may try again."""
         self._ledger.failed(admits)
+        self._forget(admits)
+
+    def _forget(self, admits: list[Admit]) -> None:
+        """They are still outside."""
         for admit in admits:
             for mark in _marks(admit.session_id, admit.guest_id, admit.address):
                 self._last_seen.pop(mark, None)

@@ -87,6 +87,10 @@ class EventLog:
         self._at_rest = asyncio.Event()
         self._at_rest.set()
         self._failing = False
+        self._is_behind = False
+        self._was_unreadable = False
+        self.on_readable: Callable[[], None] = lambda: None
+        """Called when the disk answers again, after `openings` did not know."""
         self.news = asyncio.Event()
         """Set when there may be more to send; for whoever sends to clear."""
 
@@ -96,8 +100,12 @@ class EventLog:
         return self._on_disk + len(self._unsaved)
 
     def has_room_for_opening(self) -> bool:
-        """Whether an opening that happens now would be counted, also after a power cut."""
-        return self._has_room_for(EventType.OPENED) and not self._failing
+        """Whether an opening that happens now is likely to be counted, also after a power cut.
+
+        Whether it was, `is_kept` says once it is settled.
+        """
+        has_room = self._has_room_for(EventType.OPENED)
+        return has_room and not self._failing and not self._is_behind
 
     def add(
         self,
@@ -121,16 +129,27 @@ class EventLog:
         """
         if not self._at_rest.is_set():
             await pause(self._clock, LONGEST_WAIT_SECONDS, self._at_rest)
+            self._is_behind = not self._at_rest.is_set()
 
-    async def openings(self, session_id: SessionId) -> int:
-        """How often the door has opened for that session, as far as nobody has acknowledged it."""
+    def is_kept(self, session_id: SessionId) -> bool:
+        """Whether no opening of that session is in memory alone: the disk has it, or the issuer."""
+        return not any(
+            event.kind is EventType.OPENED and event.session_id == session_id
+            for event in self._unsaved
+        )
+
+    async def openings(self, session_id: SessionId) -> int | None:
+        """How often the door has opened for that session, as far as nobody has acknowledged it;
+        None where the disk does not say.
+        """
         kinds = [event.kind for event in self._unsaved if event.session_id == session_id]
         opened = kinds.count(EventType.OPENED) - kinds.count(EventType.STRIKE_FAILED)
         try:
             return opened + await asyncio.to_thread(self._spool.openings, session_id)
         except SpoolFailed as failed:
             self._fail(failed)
-            return opened
+            self._was_unreadable = True
+            return None
 
     async def oldest(self, at_most: int) -> list[LockEvent]:
         """The oldest events that are not acknowledged, without a gap.
@@ -185,6 +204,7 @@ class EventLog:
         """Until there is more to write, or it is time to say that the disk is well."""
         if not self._unsaved:
             self._at_rest.set()
+            self._is_behind = False
             await pause(self._clock, _REPORT_SECONDS, self._added)
 
     async def _saved(self) -> bool:
@@ -200,6 +220,8 @@ class EventLog:
     async def _save(self) -> None:
         self._added.clear()
         batch = list(islice(self._unsaved, _MOST_AT_ONCE))
+        if self._failing and not batch:  # the issuer has them from memory: that says nothing of it
+            await asyncio.to_thread(self._spool.probe)
         self._on_disk = await asyncio.to_thread(self._spool.append, batch)
         if batch:
             self._let_go_of_unsaved(batch[-1].counter)
@@ -207,6 +229,9 @@ class EventLog:
         await self._forget_on_disk()
         self._failing = False
         self._part.up("kept on disk until the issuer has them")
+        if self._was_unreadable:
+            self._was_unreadable = False
+            self.on_readable()
 
     async def _forget_on_disk(self) -> None:
         for epoch, counter in list(self._acknowledged.items()):

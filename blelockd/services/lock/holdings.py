@@ -142,6 +142,9 @@ class Holdings:
             self._complain(session, "it wants a challenge, and challenge_seconds is off here")
             return Result.UNABLE
         spent = await self._log.openings(session.session_id) if session.max_uses else 0
+        if spent is None:
+            self._complain(session, "the disk does not say how often it has opened the door")
+            return Result.FULL
         rivals = self._rivals(session.guest_id)
         if len(self._live) - len(rivals) >= self.limits.sessions:
             self._complain(session, f"this lock holds {self.limits.sessions} sessions already")

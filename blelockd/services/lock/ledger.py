@@ -19,8 +19,12 @@ class Ledger(Protocol):
         """The door will open for it: told at once, so that a revocation cannot come in between."""
         ...
 
-    async def opens(self) -> None:
-        """The strike moves for all who were admitted when this returns, which is soon."""
+    async def opens(self, admits: Sequence[Admit]) -> Sequence[Admit]:
+        """For whom of them the strike may move when this returns, which is soon."""
+        ...
+
+    def uncounted(self, admits: Sequence[Admit]) -> None:
+        """It has not moved for them, for it might not: who has only so many uses is refused."""
         ...
 
     def failed(self, admits: Sequence[Admit]) -> None:
@@ -38,8 +42,12 @@ class NoLedger:
     def admitted(self, admit: Admit) -> None:
         """Nobody is told."""
 
-    async def opens(self) -> None:
-        """There is nothing to wait for."""
+    async def opens(self, admits: Sequence[Admit]) -> Sequence[Admit]:
+        """All of them: there is nothing to wait for."""
+        return admits
+
+    def uncounted(self, admits: Sequence[Admit]) -> None:
+        """Nobody is told."""
 
     def failed(self, admits: Sequence[Admit]) -> None:
         """Nobody is told."""
@@ -62,9 +70,24 @@ class EventLedger:
         if admit.session_id in self._verifier:
             self._verifier.count_use(admit.session_id)
 
-    async def opens(self) -> None:
-        """The openings are on the disk before they happen, unless the disk fails."""
+    async def opens(self, admits: Sequence[Admit]) -> Sequence[Admit]:
+        """The openings are on the disk before they happen, unless the disk fails or is slow: then
+        only those happen that need not be counted.
+        """
         await self._log.settle()
+        return [
+            admit for admit in admits if not admit.is_limited or self._log.is_kept(admit.session_id)
+        ]
+
+    def uncounted(self, admits: Sequence[Admit]) -> None:
+        """The record says that the door did not open, and why.
+
+        The use stays counted in this boot. After it the disk says: an opening that was written
+        late, without what follows it here, is a use.
+        """
+        for admit in admits:
+            self._log.add(EventType.STRIKE_FAILED, admit.session_id, admit.slot, admit.rssi_dbm)
+            self._log.add(EventType.USES_SPENT, admit.session_id, admit.slot, admit.rssi_dbm)
 
     def failed(self, admits: Sequence[Admit]) -> None:
         """Their openings are taken back."""

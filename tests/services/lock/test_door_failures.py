@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from blelockd.protocol.instants import Slot
 from blelockd.services.events import EventKind
 from blelockd.services.lock.door import Presented
 from tests.fakes.clock import FakeClock
@@ -75,3 +78,35 @@ async def test_an_opening_that_fails_is_taken_back_for_all_who_waited() -> None:
     assert here.ledger.told == [*told, ("failed", [1, 2], False)]
     (event,) = here.journal.of(EventKind.STRIKE_FAILED)
     assert event.fields["trace"] == admitted(2).session_id
+
+
+async def test_who_cannot_be_counted_moves_no_strike_and_may_try_again() -> None:
+    here = Doorway()
+    here.ledger.counts = False
+    async with here.running():
+        limited = replace(admitted(1), is_limited=True)
+        assert here.door.present(limited) is RELEASES
+        await here.clock.pass_(0.1)
+        assert here.strike.acts == [(0.0, "secure")]
+        assert [told for told, _, _ in here.ledger.told] == ["admitted", "opens", "uncounted"]
+        (event,) = here.journal.of(EventKind.REFUSAL)
+        assert event.fields["trace"] == limited.session_id
+        here.ledger.counts = True
+        assert here.door.present(replace(limited, slot=Slot(2))) is RELEASES
+        await here.clock.pass_(0.1)
+        assert here.strike.is_released()
+
+
+async def test_who_cannot_be_counted_has_used_what_the_door_opens_for_another() -> None:
+    """They may walk in, too; the strike is told of the other, and held open for no longer."""
+    here = Doorway()
+    here.ledger.counts = False
+    async with here.running():
+        here.door.present(admitted(1))
+        here.door.present(replace(admitted(2), is_limited=True))
+        await here.clock.pass_(HOLD - 1)
+        here.door.present(replace(admitted(3), is_limited=True))
+        await here.clock.pass_(1.1)
+        assert [admit.session_id for admit in here.strike.admits] == [admitted(1).session_id]
+        assert not here.strike.is_released()
+        assert {told for told, _, _ in here.ledger.told} == {"admitted", "opens"}

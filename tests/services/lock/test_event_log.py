@@ -118,6 +118,23 @@ async def test_a_disk_that_keeps_what_was_acknowledged_does_not_send_it_for_ever
     assert place.issuer.kinds() == ["OPENED"] * 4
 
 
+async def test_a_disk_that_is_full_is_not_taken_for_well_because_nothing_waits_for_it(
+    place: Place,
+) -> None:
+    place.disk.full = True
+    place.happens(3)
+    await place.town.pass_(60)
+    assert place.issuer.kinds() == ["OPENED"] * 3  # from memory
+    assert place.town.lock.log.waiting == 0
+    assert not place.town.lock.log.has_room_for_opening()
+    assert place.town.lock.journal.of(EventKind.LINK_REGAINED) == []
+    place.disk.full = False
+    await place.town.pass_(10)
+    assert place.town.lock.log.has_room_for_opening()
+    assert place.disk.appended == []
+    assert place.town.lock.journal.of(EventKind.LINK_REGAINED)[-1].fields["part"] == "events"
+
+
 async def test_a_damaged_disk_is_named_and_told_to_the_issuer(place: Place) -> None:
     place.issuer.deaf = True
     place.happens(7)
