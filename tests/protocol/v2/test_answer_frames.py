@@ -31,6 +31,10 @@ def heard(parts: list[bytes], answer: AnswerFrames | None = None, now: float = 0
     return [complete.message for part in parts for complete in answer.put(part, now)]
 
 
+def _frame(b0: int, seq: int, place: int, payload: bytes) -> bytes:
+    return bytes((b0, seq)) + place.to_bytes(2) + payload
+
+
 @given(st.permutations(FRAMES))
 def test_whatever_overtakes_what_the_message_comes_together_once(parts: list[bytes]) -> None:
     assert heard(parts) == [MINE]
@@ -63,6 +67,30 @@ def test_a_frame_that_is_heard_again_takes_no_second_place() -> None:
         assert heard(FRAMES[:1], answer) == []
     assert len(answer) == 1
     assert heard(FRAMES[1:], answer) == [MINE]
+
+
+def test_a_frame_that_is_heard_again_is_the_youngest() -> None:
+    answer = AnswerFrames()
+    foreign = [_frame(0x80, 50, place, b"x") for place in range(1, MOST_KEPT + 1)]
+    assert heard([FRAMES[0], *foreign[1:], FRAMES[0], foreign[0]], answer) == []
+    assert heard(FRAMES[1:], answer) == [MINE]
+
+
+def test_what_would_end_elsewhere_than_was_said_is_not_a_message() -> None:
+    first, long, short = (
+        _frame(0x81, 0, 20, bytes(10)),
+        _frame(0x82, 1, 10, bytes(10)),
+        _frame(0x82, 1, 10, bytes(5)),
+    )
+    assert heard([short, long, first]) == [bytes(20)]
+
+
+def test_what_has_come_together_does_not_come_again_with_the_end_of_another_answer() -> None:
+    first, last = _frame(0x81, 0, 20, bytes(10)), _frame(0x82, 1, 10, bytes(10))
+    other = _frame(0x82, 2, 30, bytes(10))
+    answer = AnswerFrames()
+    assert heard([first, last], answer) == [bytes(20)]
+    assert heard([other], answer) == []
 
 
 def test_an_answer_came_when_its_first_frame_did() -> None:
