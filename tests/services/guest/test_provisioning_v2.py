@@ -34,13 +34,18 @@ QUICK = ProvisioningLimits(response_seconds=1.5, patience_seconds=0.05)
 class Corridor:
     """A guest that has enrolled, and an issuer that says what the test wants."""
 
-    def __init__(self, mtu: int = 247, pinned: IssuerCard = party.ISSUER_CARD) -> None:
+    def __init__(
+        self,
+        mtu: int = 247,
+        pinned: IssuerCard = party.ISSUER_CARD,
+        limits: ProvisioningLimits = QUICK,
+    ) -> None:
         self.peripheral = FakePeripheral()
         self.issuer = ScriptedIssuer(self.peripheral)
         self.clock = FakeClock()
         self.central = FakeCentral(self.peripheral, mtu=mtu)
         self.provisioning = V2Provisioning(
-            Issuer(self.central, IssuerMark(name="IssuerBeacon"), QUICK, self.clock),
+            Issuer(self.central, IssuerMark(name="IssuerBeacon"), limits, self.clock),
             V2Identity(party.GSK, pinned, Presented(-70, intent=True)),
             self.clock,
             party.fresh,
@@ -162,7 +167,7 @@ def frames_that_all_fit(count: int) -> list[bytes]:
 
 
 async def test_frames_that_fit_in_too_many_ways_are_malformed() -> None:
-    here = Corridor()
+    here = Corridor(limits=replace(QUICK, response_seconds=60.0))
 
     async def impostor(write: CharacteristicWrite) -> None:
         await here.peripheral.notify(write.device, frames_that_all_fit(2048))
