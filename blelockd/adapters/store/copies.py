@@ -148,8 +148,7 @@ def end_everything(connection: sqlite3.Connection, reason: str, now: Instant) ->
     `reason` is what the audit is told of it.
     """
     # Their locks may have told of openings that are not known here, and never tell them again.
-    spent = uses.as_reason(uses.spend_untold(connection))
-    reason = "; ".join(filter(None, (reason, spent)))
+    reason = uses.with_spent(reason, uses.spend_untold(connection))
     entry = AuditEntry(time=now, kind=AuditKind.RESTORED, reason=reason)
     chain.append(connection, entry)
     for revocation in list(revocations.pending(connection)):

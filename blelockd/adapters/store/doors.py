@@ -88,13 +88,14 @@ class _Counter:
             time=now,
             kind=AuditKind.EVENTS_MISSING,
             lock_id=self._lock_id,
-            reason=_joined(f"epoch {self._epoch.hex()}: {first} to {last}", self._spend()),
+            reason=self._spend(f"epoch {self._epoch.hex()}: {first} to {last}"),
         )
         chain.append(self._connection, entry)
 
-    def _spend(self) -> str:
-        """Events are lost: what they may have opened counts as used; what the audit says of it."""
-        return uses.as_reason(uses.spend_untold_of_lock(self._connection, self._lock_id))
+    def _spend(self, reason: str) -> str:
+        """Events are lost: what they may have opened counts as used, which is added to `reason`."""
+        spent = uses.spend_untold_of_lock(self._connection, self._lock_id)
+        return uses.with_spent(reason, spent)
 
     def _late(self, event: DoorEvent, now: Instant) -> AuditEvent | None:
         """Keep an event that was thought to be missing; None for one that is known."""
@@ -116,7 +117,7 @@ class _Counter:
         is_late = uses.is_late(reason)
         guest_id, name, rule = uses.count(self._connection, self._lock_id, event, is_late=is_late)
         if event.kind is EventType.EVENTS_LOST:
-            reason = _joined(reason, self._spend())
+            reason = self._spend(reason)
         self._close(event, now)
         known = any(event.session_id.raw)
         entry = AuditEntry(
@@ -144,7 +145,3 @@ class _Counter:
         was_revoked = event.kind is EventType.SESSION_REVOKED
         values = (now, event.session_id.raw, str(self._lock_id), event.time, was_revoked)
         self._connection.execute(sql, values)
-
-
-def _joined(*reasons: str) -> str:
-    return "; ".join(filter(None, reasons))

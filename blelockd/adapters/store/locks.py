@@ -31,8 +31,7 @@ class SqliteLocks:
                 return False
             reason = f"card {card.fingerprint()}"
             if known is not None and known.card != card:
-                spent = _forget(connection, card.lock_id, now)
-                reason = "; ".join(filter(None, (reason, uses.as_reason(spent))))
+                reason = uses.with_spent(reason, _forget(connection, card.lock_id, now))
             connection.execute(
                 "INSERT INTO lock (lock_id, card, added_ms) VALUES (?, ?, ?)"
                 " ON CONFLICT DO UPDATE SET added_ms = excluded.added_ms, removed_ms = NULL",
@@ -53,7 +52,7 @@ class SqliteLocks:
             sql = "UPDATE lock SET removed_ms = ? WHERE lock_id = ?"
             connection.execute(sql, (now, str(lock_id)))
             # Nobody waits for what it may still tell: it may be gone for good.
-            reason = uses.as_reason(uses.spend_untold_of_lock(connection, lock_id))
+            reason = uses.with_spent("", uses.spend_untold_of_lock(connection, lock_id))
             _tell(connection, AuditKind.LOCK_REMOVED, lock_id, now, reason)
             revocations.of_lock(connection, lock_id, "the lock was removed", now)
 

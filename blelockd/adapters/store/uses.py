@@ -93,9 +93,10 @@ def is_late(reason: str) -> bool:
     return reason.startswith(LATE)
 
 
-def as_reason(spent: int) -> str:
-    """What the audit says where the uses of so many sessions count as used; of none, nothing."""
-    return f"limited uses of {spent} sessions count as used" if spent else ""
+def with_spent(reason: str, spent: int) -> str:
+    """`reason`, and that the uses of so many sessions count as used: so the audit says it."""
+    told = f"limited uses of {spent} sessions count as used" if spent else ""
+    return "; ".join(filter(None, (reason, told)))
 
 
 def _spend(connection: sqlite3.Connection, where: str, values: tuple[object, ...]) -> int:
