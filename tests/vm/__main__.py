@@ -15,7 +15,19 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
-from tests.vm import autopkgtests, cost, opening, outages, power, scans, setting_up, upkeep
+from tests.vm import (
+    ailments,
+    autopkgtests,
+    cost,
+    doors,
+    kit,
+    opening,
+    outages,
+    power,
+    scans,
+    setting_up,
+    upkeep,
+)
 from tests.vm.machine import CommandFailed, Image
 from tests.vm.steps import StepFailed, Steps
 from tests.vm.town import Town, save_journals, town
@@ -28,9 +40,12 @@ SCENARIOS: Final[dict[str, Scenario]] = {
     "bluetoothd": outages.bluetoothd_dies,
     "adapter": outages.adapters_are_pulled_out,
     "watchdog": outages.daemons_hang,
+    "doctor": ailments.are_named,
     "reload": upkeep.reloads,
     "scan": scans.are_tried,
     "cost": cost.is_taken,
+    "broker-config": kit.is_taken,
+    "doors": doors.are_two,
     "reboot": upkeep.reboots,
     "power": power.is_cut,
     "upgrade": upkeep.upgrades,

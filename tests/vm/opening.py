@@ -46,13 +46,19 @@ async def phone_opens(
     """The independent stack's guest, who has enrolled, with a phone that was never here."""
     identity = await resident(town, steps)
     await town.armed()
-    await _opens(town, steps, title, lambda phone: phone.obtain(LOCK_ID, identity))
+    await opens(town, steps, title, lambda phone: phone.obtain(LOCK_ID, identity))
     town.let_in()
 
 
-async def _opens(
-    town: Town, steps: Steps, title: str, obtain: Callable[[Phone], Awaitable[Carried]]
-) -> None:
+async def opens(
+    town: Town,
+    steps: Steps,
+    title: str,
+    obtain: Callable[[Phone], Awaitable[Carried]],
+    *,
+    unit: str = "lock",
+) -> str:
+    """A phone that was never here opens the door of `unit` with what it obtains: its session."""
     async with steps(title, seconds=_OPEN_SECONDS), town.phone() as phone:
         before = await cursor(town.house)
         began = time.monotonic()
@@ -60,13 +66,14 @@ async def _opens(
         obtained = time.monotonic()
         session = str(carried.session.session_id)
         async with phone.show(carried):
-            unlock = await event(town.house, "lock", "unlock", before, session=session)
+            unlock = await event(town.house, unit, "unlock", before, session=session)
         opened = time.monotonic()
         assert unlock["BLELOCK_ADDRESS"] == phone.address, unlock
     steps.note(
         f"session in {obtained - began:.1f} s, journal {opened - obtained:.1f} s later: "
         f"{unlock['MESSAGE']}"
     )
+    return session
 
 
 async def phones_open(town: Town, steps: Steps) -> None:
@@ -89,9 +96,9 @@ async def version_1(town: Town, steps: Steps) -> None:
         return await phone.obtain_v1(LOCK_ID, key, None if key is None else issuer)
 
     plain = "a phone of version 1 opens the door"
-    await _opens(town, steps, plain, lambda phone: obtain(phone, None))
+    await opens(town, steps, plain, lambda phone: obtain(phone, None))
     sealed = "the same, sealed and signed"
-    await _opens(town, steps, sealed, lambda phone: obtain(phone, keys.GUEST))
+    await opens(town, steps, sealed, lambda phone: obtain(phone, keys.GUEST))
 
 
 async def guest_opens(town: Town, steps: Steps) -> None:

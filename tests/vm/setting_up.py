@@ -95,9 +95,9 @@ async def guest(town: Town, steps: Steps) -> None:
     await install(town, town.guest, steps, "guest")
 
 
-async def invite(house: Machine, person: str) -> str:
+async def invite(house: Machine, person: str, lock: str = LOCK_ID) -> str:
     """A fresh invite, as it is typed."""
-    told = await house.run(f"blelock-issuer guest invite {person} --locks {LOCK_ID} --valid 30d")
+    told = await house.run(f"blelock-issuer guest invite {person} --locks {lock} --valid 30d")
     found = TYPED_CODE.search(told)
     assert found is not None, told
     return found[0]

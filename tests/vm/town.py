@@ -36,7 +36,7 @@ _REARM_SECONDS: Final = 11.0
 @dataclass(slots=True)
 class Town:
     """Who is there. `packages` is the directory with the .debs; `resident` is who has enrolled
-    with a phone, whichever phone it is.
+    with a phone, whichever phone it is; `on_the_house` is what runs there, blelock-X.service.
     """
 
     air: Air
@@ -44,6 +44,7 @@ class Town:
     guest: Machine
     packages: Path
     resident: V2Identity | None = None
+    on_the_house: list[str] = field(default_factory=lambda: ["issuer", "lock"])
     armed_seconds: float = 0.0
     """From when on, by the monotonic clock, the door opens for the resident again."""
     phones: Iterator[int] = field(default_factory=lambda: itertools.count(1))

@@ -23,6 +23,10 @@ OnLink = Callable[[bool, str], None]
 REPEAT_SECONDS as a sign of life."""
 
 REPEAT_SECONDS: Final = 5.0
+CONNECTED: Final = "connected to {}"
+"""How a link that is up says it, with where the broker is."""
+REMARK: Final = ", but: "
+"""What comes before a trouble that a link which is up can live with."""
 
 _RIVAL_SECONDS: Final = 0.5  # what a rival's connecting may take
 _SHORT_LIVES: Final = 4
@@ -177,8 +181,8 @@ class Link:
     def _up(self, connection: Connection, remark: Cause | None) -> None:
         self._up_since = time.monotonic()
         self.connection = connection
-        connected = f"connected to {self._settings.where}"
-        self._tell(True, connected if remark is None else f"{connected}, but: {remark}")
+        connected = CONNECTED.format(self._settings.where)
+        self._tell(True, connected if remark is None else f"{connected}{REMARK}{remark}")
 
     def _tell(self, up: bool, detail: str) -> None:
         if self._last != (up, detail):

@@ -1,6 +1,7 @@
 """A short visit to the broker, to see whether it lets a role in and subscribe. Leaves no trace.
 
-It comes under a name of its own, so that the daemon that is connected already stays connected.
+It comes under a name of its own, so that a daemon that is connected already stays connected; not so
+where the broker takes the user for the name.
 """
 
 from __future__ import annotations

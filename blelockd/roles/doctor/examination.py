@@ -54,7 +54,7 @@ def _of_configuration(config: RoleConfig, patient: Patient) -> list[tuple[str, C
         ("adapter", partial(radio, config, patient.switches)),
     ]
     if isinstance(config, IssuerConfig | LockConfig):
-        checks.append(("broker", partial(broker, config)))
+        checks.append(("broker", partial(broker, config, patient.unit)))
     if isinstance(config, LockConfig):
         checks.append(("strike", partial(strike, config, patient.path)))
     return checks

@@ -7,26 +7,44 @@ from pathlib import Path
 
 from blelockd.adapters import adjtimex
 from blelockd.adapters.mqtt import topics
+from blelockd.adapters.mqtt.causes import Where
+from blelockd.adapters.mqtt.link import CONNECTED, REMARK
 from blelockd.adapters.mqtt.visit import visit
+from blelockd.adapters.unit import NoSystemd, status_of
 from blelockd.config import IssuerConfig, LockConfig, StrikeType
 from blelockd.roles.broker import broker_settings
 from blelockd.roles.strike import build_strike
 from blelockd.services.diagnosis import Finding, broken, doubtful, fine
+from blelockd.services.liveness import PartState
 from blelockd.services.ports import StrikeFailed
 
 
-async def broker(config: IssuerConfig | LockConfig) -> AsyncIterator[Finding]:
+async def broker(config: IssuerConfig | LockConfig, unit: str | None) -> AsyncIterator[Finding]:
     """Whether the broker lets this role in, and subscribe to what it must hear.
 
+    A daemon of `unit` that is connected proves it, and a visit would throw it out where the broker
+    takes the user for the client id, as the one of `broker-config` does.
     mosquitto's access list lets everybody subscribe, and withholds the messages: that is not seen.
     """
     settings = broker_settings(config.mqtt)
-    cause = await visit(settings, _heard(config))
-    if cause is None:
-        who = f" as {settings.username}" if settings.username is not None else ""
+    who = f" as {settings.username}" if settings.username is not None else ""
+    if await _is_connected(unit, settings.where):
+        yield fine("broker", f"{settings.where} lets the daemon in{who}")
+    elif (cause := await visit(settings, _heard(config))) is None:
         yield fine("broker", f"{settings.where} lets us in{who}, and subscribe")
     else:
         yield broken("broker", cause.name, cause.what, cause.remedy)
+
+
+async def _is_connected(unit: str | None, where: Where) -> bool:
+    """Whether the unit's daemon says that it is connected there."""
+    try:
+        status = None if unit is None else await status_of(unit)
+    except NoSystemd:
+        return False
+    parts = status.parts() if status is not None and status.active else []
+    up = [part.detail for part in parts if (part.name, part.state) == ("broker", PartState.UP)]
+    return any(detail.split(REMARK)[0] == CONNECTED.format(where) for detail in up)
 
 
 def _heard(config: IssuerConfig | LockConfig) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Final
 
+from blelockd.adapters.mqtt.link import REMARK
 from blelockd.adapters.unit import (
     Deeds,
     NoSystemd,
@@ -29,8 +30,6 @@ _ELSEWHERE: Final = {
     "time": "`blelock-issuer doctor` says whether the issuer knows this lock's card; ",
 }
 """Where the cause of a part that is down may be, if not here."""
-_REMARK: Final = ", but: "
-"""What the link to the broker says before a trouble that it can live with."""
 
 
 async def unit(role: str, name: str | None) -> AsyncIterator[Finding]:
@@ -88,7 +87,7 @@ def _part(part: PartStatus, unit: UnitStatus) -> Finding:
     if part.state is PartState.STARTING:
         told = "it has not said anything yet"
         return doubtful(check, "starting", told, f"ask again in a moment; {_look_at(unit)}")
-    if _REMARK in part.detail:
+    if REMARK in part.detail:
         return doubtful(check, f"{part.name.split()[0]}-remark", part.detail, _look_at(unit))
     return fine(check, f"up, {part.detail}")
 

@@ -6,6 +6,7 @@ adapter is there for as long as this runs: stopping it is pulling the adapter ou
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import signal
@@ -52,6 +53,15 @@ def main(name: str) -> int:
     return status
 
 
+def hand_in(vhci: int, packet: bytes) -> None:
+    """What the kernel does not take, as while the adapter is off, it never hears."""
+    try:
+        os.write(vhci, packet)
+    except OSError as error:
+        if error.errno != errno.ENXIO:
+            raise
+
+
 def carry(port: int, vhci: int, pulled_out: int) -> int:
     """Packets, both ways, until something is to be read from `pulled_out`, or the port ends."""
     poll = select.poll()
@@ -76,7 +86,7 @@ def carry(port: int, vhci: int, pulled_out: int) -> int:
                 end = LENGTH.size + LENGTH.unpack_from(heard)[0]
                 if len(heard) < end:
                     break
-                os.write(vhci, heard[LENGTH.size : end])
+                hand_in(vhci, heard[LENGTH.size : end])
                 heard = heard[end:]
 
 
