@@ -115,6 +115,8 @@ def steps(kit: BrokerKit, host: str, directory: Path) -> Iterator[str]:
     here = shlex.quote(str(directory))
     yield f"""
 Afterwards
+- A machine with several doors has a file and a unit for each: /etc/blelock/lock-DOOR.yaml and
+  blelock-lock@DOOR, in place of lock.yaml and blelock-lock.
 - Delete the copies that you carried. {here} stays, out of everybody's
   reach: whoever has it can pose as the broker, and has the passwords.
 - The certificate is good until {kit.until:%Y-%m-%d}. Before that day, and for each
