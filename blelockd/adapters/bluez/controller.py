@@ -213,7 +213,9 @@ class Controller:
 
     def _judge(self) -> None:
         facts = self.facts
-        if facts is None:
+        if self.bus.bluez_owner is None:
+            self._settle(self._no_bluetoothd())
+        elif facts is None:
             self._settle(self._no_adapter())
         elif not facts.powered:
             self._settle(self._off())
@@ -245,8 +247,11 @@ class Controller:
                 wait.cancel()
 
     async def _mend(self) -> None:
-        """What can be done from here: read again what was not answered, power on what is off."""
-        if self.bus.bluez_owner is not None and self.facts is None:
+        """What can be done from here: read again what was not answered, or does not fit what is
+        known by now; power on what is off.
+        """
+        facts = self.facts
+        if self.bus.bluez_owner is not None and (facts is None or facts.powered):
             await self._read_again()
         if self.facts is None or self.facts.powered:
             return
@@ -255,8 +260,13 @@ class Controller:
             await self._read()  # where it was on all along, no signal comes
         except RadioDown as down:
             _log.debug("%s", down)
-            told = down.cause in (Cause.NOT_PERMITTED, Cause.NO_ANSWER)
-            self._settle(down if told else self._off())
+            # A bluetoothd that powers it on by itself refuses this as busy, and the signal that it
+            # is on is heard before that answer: what is known by now decides.
+            still_off = self.facts is not None and not self.facts.powered
+            if still_off and down.cause in (Cause.NOT_PERMITTED, Cause.NO_ANSWER):
+                self._settle(down)
+            else:
+                self._judge()
 
     # --- the causes ----------------------------------------------------------------------------
 

@@ -89,6 +89,44 @@ async def test_an_answer_that_a_signal_has_overtaken_is_not_believed(
     assert controller.require_ready().powered
 
 
+async def test_a_refusal_to_power_on_is_no_news_once_it_is_on(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bluetoothd that has just started powers it on by itself, and is busy with that."""
+    host = await room.air.add_host("here")
+    controller = await room.controller(host)
+    epoch = controller.epoch
+    host.power_adapter(on=False)
+    await lost(controller, epoch)
+
+    async def refused(*_: Any, **__: Any) -> None:
+        host.power_adapter(on=True)
+        await eventually(lambda: controller.down is None)
+        raise RadioDown(Cause.BUSY, "the adapter is busy")
+
+    monkeypatch.setattr(controller.bus, "set", refused)
+    assert await ready_again(controller) == [Cause.ADAPTER_OFF]
+    assert controller.require_ready().powered
+
+
+async def test_what_no_longer_fits_what_is_known_is_asked_for_again(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer that never came is the last word on nothing."""
+    host = await room.air.add_host("here")
+    controller = await room.controller(host)
+    try_call = controller.bus.try_call
+
+    async def silent(*_: Any, **__: Any) -> Any:
+        raise TimeoutError
+
+    monkeypatch.setattr(controller.bus, "try_call", silent)
+    await controller._read_again()
+    monkeypatch.setattr(controller.bus, "try_call", try_call)
+    assert controller.facts is not None
+    assert await ready_again(controller) == [Cause.NO_ANSWER]
+
+
 async def test_a_blocked_adapter_is_named_with_its_remedy(room: Room, tmp_path: Path) -> None:
     host = await room.air.add_host("here")
     controller = Controller(await room.bus(host), "hci0", switches=tmp_path)
