@@ -19,7 +19,7 @@ _SWITCHES: Final = "for switch in /sys/class/rfkill/*/soft; do echo {} >$switch;
 
 @dataclass(frozen=True, slots=True)
 class _Ailment:
-    """`cause` is what doctor calls it; `part` is what then is lost to each daemon, if anything."""
+    """`part` is what each daemon then loses; `cause` is what the doctor of `asked` calls it."""
 
     title: str
     begin: str
@@ -27,6 +27,7 @@ class _Ailment:
     cause: str
     grade: str
     part: dict[str, str]
+    asked: str
 
 
 _BROKER: Final = dict.fromkeys(ON_THE_HOUSE, "broker")
@@ -35,13 +36,13 @@ _AILMENTS: Final = (
         "rfkill blocks Bluetooth",
         _SWITCHES.format(1),
         _SWITCHES.format(0),
-        *("rfkill", "broken", RADIO),
+        *("rfkill", "broken", RADIO, "lock"),
     ),
     _Ailment(
         "bluetoothd does not run",
         "systemctl mask --quiet --runtime --now bluetooth",
         "systemctl unmask --quiet --runtime bluetooth && systemctl start bluetooth",
-        *("no-bluetoothd", "broken", RADIO),
+        *("no-bluetoothd", "broken", RADIO, "issuer"),
     ),
     _Ailment(
         "bluetoothd is not experimental",
@@ -49,13 +50,13 @@ _AILMENTS: Final = (
         f" {_DROP_INS}/50-blelock-lock.conf && systemctl daemon-reload &&"
         " systemctl restart bluetooth",
         f"rm -r {_DROP_INS} && systemctl daemon-reload && systemctl restart bluetooth",
-        *("no-experimental", "doubtful", RADIO),
+        *("no-experimental", "doubtful", RADIO, "lock"),
     ),
     _Ailment(
         "the broker does not run",
         "systemctl stop mosquitto",
         "systemctl start mosquitto",
-        *("refused", "broken", _BROKER),
+        *("refused", "broken", _BROKER, "issuer"),
     ),
 )
 
@@ -73,9 +74,9 @@ async def are_named(town: Town, steps: Steps) -> None:
             if ailment.grade == "doubtful":
                 await _told(house, "link-regained", ailment.part, before)
         steps.note(", ".join(lost))
-        async with steps(f"doctor calls it {ailment.cause}, and what to do", seconds=120):
-            told = await asyncio.gather(*(_named(house, role, ailment) for role in ON_THE_HOUSE))
-        steps.note(told[0])
+        async with steps(f"doctor calls it {ailment.cause}, and says what to do", seconds=90):
+            told = await _named(house, ailment)
+        steps.note(told)
         if ailment.grade == "doubtful":
             await phone_opens(town, steps, "it is slower, but a phone opens the door")
         async with steps("mended: the daemons go on by themselves", seconds=90):
@@ -94,9 +95,10 @@ async def _told(house: Machine, kind: str, part: dict[str, str], before: str) ->
     return [entry["MESSAGE"] for entry in entries]
 
 
-async def _named(house: Machine, role: str, ailment: _Ailment) -> str:
-    """The remedy that doctor has for it."""
-    status, told = await house.attempt(f"blelock-{role} doctor --json 2>/dev/null", seconds=60)
+async def _named(house: Machine, ailment: _Ailment) -> str:
+    """What doctor finds, with the remedy that it has for it."""
+    ask = f"blelock-{ailment.asked} doctor --json 2>/dev/null"
+    status, told = await house.attempt(ask, seconds=60)
     assert status == (1 if ailment.grade == "broken" else 0), told
     found = {each["cause"]: each for each in json.loads(told)["findings"]}
     assert ailment.cause in found, told

@@ -42,8 +42,8 @@ async def are_two(town: Town, steps: Steps) -> None:
             f"journalctl -u blelock-lock BLELOCK_SESSION={session} BLELOCK_EVENT=unlock -o cat"
         )
         assert told == "", told
+        await house.run(f"blelock-lock doctor --config {_YAML}", seconds=50)
         for config in ("/etc/blelock/lock.yaml", _YAML):
-            await house.run(f"blelock-lock doctor --config {config}", seconds=50)
             await house.run(f"blelock-lock status --config {config}", seconds=50)
         rivals = await house.run(
             f"journalctl --cursor '{before}' BLELOCK_EVENT=rival -o cat | grep lock || :"
