@@ -11,6 +11,7 @@ from typing import Final
 
 from tests.packaging.newer import NEXT_VERSION, newer
 from tests.vm.daemons import ON_THE_HOUSE, fingerprints, shown, version
+from tests.vm.machine import Machine
 from tests.vm.opening import phone_opens
 from tests.vm.setting_up import apt_install
 from tests.vm.steps import Steps
@@ -84,10 +85,15 @@ async def wait_active(town: Town) -> None:
         await town.house.run(
             f"until systemctl is-active --quiet blelock-{role}; do sleep 0.2; done", seconds=120
         )
-        await town.house.run(
-            f"until systemctl status blelock-{role} | grep -q 'on hci'; do sleep 0.2; done",
-            seconds=60,
-        )
+        await _says(town.house, role, "on hci")
+        if role != "issuer":  # which refuses a session with a lock that it has not heard
+            await _says(town.house, role, "time up")
+
+
+async def _says(house: Machine, role: str, what: str) -> None:
+    """Return when the daemon's status has that in it."""
+    ask = f"systemctl show blelock-{role} --property StatusText"
+    await house.run(f"until {ask} | grep -q '{what}'; do sleep 0.2; done", seconds=60)
 
 
 async def upgrades(town: Town, steps: Steps) -> None:

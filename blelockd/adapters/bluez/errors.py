@@ -119,6 +119,7 @@ _CAUSES: Final = {
     _BLUEZ + "NotReady": Cause.ADAPTER_OFF,
     _BLUEZ + "Blocked": Cause.RFKILL,
     _BLUEZ + "InProgress": Cause.BUSY,
+    _BLUEZ + "Busy": Cause.BUSY,
     _BLUEZ + "AlreadyExists": Cause.BUSY,
     _BLUEZ + "DoesNotExist": Cause.RELEASED,
     _BLUEZ + "InvalidLength": Cause.TOO_LONG,

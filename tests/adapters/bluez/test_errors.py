@@ -34,6 +34,7 @@ from blelockd.services.ports import LinkDown
         ("org.bluez.Error.Failed", "Not Powered", "adapter-off"),
         ("org.bluez.Error.Blocked", "Blocked through rfkill", "rfkill"),
         ("org.bluez.Error.InProgress", "Operation already in progress", "busy"),
+        ("org.bluez.Error.Busy", "", "busy"),
         ("org.bluez.Error.NotPermitted", "Maximum advertisements reached", "no-room"),
         ("org.bluez.Error.NotPermitted", "Not Permitted", "refused"),
         ("org.bluez.Error.InvalidLength", "", "too-long"),
