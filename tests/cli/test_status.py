@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 
@@ -15,13 +14,6 @@ from tests.cli.terminal import Terminal
 from tests.fakes.service_manager import ServiceManager
 
 UP = "broker up: connected to localhost:1883; scan up: on hci0"
-
-
-@pytest.fixture
-def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ServiceManager:
-    manager = ServiceManager(tmp_path / "bin")
-    monkeypatch.setenv("PATH", manager.path)
-    return manager
 
 
 @pytest.fixture

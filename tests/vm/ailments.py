@@ -7,11 +7,11 @@ import json
 from dataclasses import dataclass
 from typing import Final
 
-from tests.vm.daemons import ON_THE_HOUSE, RADIO
+from tests.vm.daemons import RADIO
 from tests.vm.machine import Machine
 from tests.vm.opening import phone_opens
 from tests.vm.steps import Steps
-from tests.vm.town import Town, cursor, event
+from tests.vm.town import ON_THE_HOUSE, Town, cursor, event
 
 _DROP_INS: Final = "/etc/systemd/system/bluetooth.service.d"
 _SWITCHES: Final = "for switch in /sys/class/rfkill/*/soft; do echo {} >$switch; done"
@@ -19,14 +19,14 @@ _SWITCHES: Final = "for switch in /sys/class/rfkill/*/soft; do echo {} >$switch;
 
 @dataclass(frozen=True, slots=True)
 class _Ailment:
-    """`part` is what each daemon then loses; `cause` is what the doctor of `asked` calls it."""
+    """`parts` is what each daemon then loses; `cause` is what the doctor of `asked` calls it."""
 
     title: str
     begin: str
     end: str
     cause: str
     grade: str
-    part: dict[str, str]
+    parts: dict[str, str]
     asked: str
 
 
@@ -36,13 +36,19 @@ _AILMENTS: Final = (
         "rfkill blocks Bluetooth",
         _SWITCHES.format(1),
         _SWITCHES.format(0),
-        *("rfkill", "broken", RADIO, "lock"),
+        cause="rfkill",
+        grade="broken",
+        parts=RADIO,
+        asked="lock",
     ),
     _Ailment(
         "bluetoothd does not run",
         "systemctl mask --quiet --runtime --now bluetooth",
         "systemctl unmask --quiet --runtime bluetooth && systemctl start bluetooth",
-        *("no-bluetoothd", "broken", RADIO, "issuer"),
+        cause="no-bluetoothd",
+        grade="broken",
+        parts=RADIO,
+        asked="issuer",
     ),
     _Ailment(
         "bluetoothd is not experimental",
@@ -50,13 +56,19 @@ _AILMENTS: Final = (
         f" {_DROP_INS}/50-blelock-lock.conf && systemctl daemon-reload &&"
         " systemctl restart bluetooth",
         f"rm -r {_DROP_INS} && systemctl daemon-reload && systemctl restart bluetooth",
-        *("no-experimental", "doubtful", RADIO, "lock"),
+        cause="no-experimental",
+        grade="doubtful",
+        parts=RADIO,
+        asked="lock",
     ),
     _Ailment(
         "the broker does not run",
         "systemctl stop mosquitto",
         "systemctl start mosquitto",
-        *("refused", "broken", _BROKER, "issuer"),
+        cause="refused",
+        grade="broken",
+        parts=_BROKER,
+        asked="issuer",
     ),
 )
 
@@ -70,9 +82,9 @@ async def are_named(town: Town, steps: Steps) -> None:
         before = await cursor(house)
         async with steps(f"{ailment.title}: the daemons lose what they lose", seconds=90):
             await house.run(ailment.begin)
-            lost = await _told(house, "link-lost", ailment.part, before)
+            lost = await _told(house, "link-lost", ailment.parts, before)
             if ailment.grade == "doubtful":
-                await _told(house, "link-regained", ailment.part, before)
+                await _told(house, "link-regained", ailment.parts, before)
         steps.note(", ".join(lost))
         async with steps(f"doctor calls it {ailment.cause}, and says what to do", seconds=90):
             told = await _named(house, ailment)
@@ -82,15 +94,15 @@ async def are_named(town: Town, steps: Steps) -> None:
         async with steps("mended: the daemons go on by themselves", seconds=90):
             before = await cursor(house)
             await house.run(ailment.end)
-            await _told(house, "link-regained", ailment.part, before)
+            await _told(house, "link-regained", ailment.parts, before)
     async with steps("doctor finds nothing broken any more", seconds=90):
         await _nothing_is_broken(house)
     await phone_opens(town, steps, "and a phone opens the door")
 
 
-async def _told(house: Machine, kind: str, part: dict[str, str], before: str) -> list[str]:
+async def _told(house: Machine, kind: str, parts: dict[str, str], before: str) -> list[str]:
     entries = await asyncio.gather(
-        *(event(house, role, kind, before, part=part[role]) for role in ON_THE_HOUSE)
+        *(event(house, role, kind, before, part=parts[role]) for role in ON_THE_HOUSE)
     )
     return [entry["MESSAGE"] for entry in entries]
 

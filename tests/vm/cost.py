@@ -7,10 +7,10 @@ import resource
 import sys
 from typing import Final
 
-from tests.vm.daemons import ON_THE_HOUSE, figures, restart, shown
+from tests.vm.daemons import figures, restart, shown
 from tests.vm.machine import Machine
 from tests.vm.steps import Steps
-from tests.vm.town import Town
+from tests.vm.town import ON_THE_HOUSE, Town
 
 _REST_SECONDS: Final = 15.0
 _MOST_PERCENT_AT_REST: Final = 1.0

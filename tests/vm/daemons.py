@@ -6,9 +6,8 @@ import asyncio
 from typing import Final
 
 from tests.vm.machine import Machine
-from tests.vm.town import Entry, cursor, event
+from tests.vm.town import ON_THE_HOUSE, Entry, cursor, event
 
-ON_THE_HOUSE: Final = ("issuer", "lock")
 RADIO: Final = {"issuer": "beacon", "lock": "scan"}
 """The part of each daemon that hangs on Bluetooth."""
 

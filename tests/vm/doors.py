@@ -31,7 +31,7 @@ async def are_two(town: Town, steps: Steps) -> None:
         await house.run(f"systemctl enable --quiet --now blelock-{_UNIT} 2>&1", seconds=80)
         await event(house, "issuer", "lock-greeted", before, lock=_DOOR)
         await event(house, _UNIT, "link-up", before, part="scan")
-    town.on_the_house.append(_UNIT)
+    town.daemons.append(_UNIT)
     async with steps("a phone enrols, for the second door", seconds=90), town.phone() as phone:
         identity = await phone.enrol(await setting_up.invite(house, "Cleo", _DOOR))
     session = await opens(

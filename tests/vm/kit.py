@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from tests.vm.daemons import ON_THE_HOUSE, RADIO
+from tests.vm.daemons import RADIO
 from tests.vm.machine import Machine
 from tests.vm.opening import phone_opens
 from tests.vm.steps import Steps
-from tests.vm.town import LOCK_ID, Town, cursor, event
+from tests.vm.town import LOCK_ID, ON_THE_HOUSE, Town, cursor, event
 
 _BROKER: Final = "broker.example"
 _KIT: Final = "broker-kit"

@@ -11,10 +11,10 @@ from blelockd.services.guest.provisioning import Carried
 from blelockd.services.guest.provisioning_v2 import V2Identity
 from tests.fakes import keys
 from tests.vm import setting_up
-from tests.vm.daemons import ON_THE_HOUSE, figures, restart
+from tests.vm.daemons import figures, restart
 from tests.vm.phone import Phone
 from tests.vm.steps import Steps
-from tests.vm.town import LOCK_ID, Town, cursor, event
+from tests.vm.town import LOCK_ID, ON_THE_HOUSE, Town, cursor, event
 
 _OPEN_SECONDS: Final = 90.0
 _TURN_ON_VERSION_1: Final = (

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 
-from tests.vm.daemons import ON_THE_HOUSE, off_the_air, on_the_air, shown
+from tests.vm.daemons import off_the_air, on_the_air, shown
 from tests.vm.opening import phone_opens
 from tests.vm.steps import Steps
-from tests.vm.town import Town, cursor, event, wait_powered
+from tests.vm.town import ON_THE_HOUSE, Town, cursor, event, wait_powered
 
 
 async def bluetoothd_dies(town: Town, steps: Steps) -> None:

@@ -11,10 +11,10 @@ from typing import Final
 
 from blelockd.services.guest.provisioning import ProvisioningFailed
 from blelockd.services.guest.provisioning_v2 import V2Identity
-from tests.vm.daemons import ON_THE_HOUSE, fingerprints
+from tests.vm.daemons import fingerprints
 from tests.vm.opening import phone_opens, resident
 from tests.vm.steps import Steps
-from tests.vm.town import LOCK_ID, Town
+from tests.vm.town import LOCK_ID, ON_THE_HOUSE, Town
 from tests.vm.upkeep import wait_active
 
 CUTS: Final = int(os.environ.get("CUTS") or 2)

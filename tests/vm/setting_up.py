@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Final
 
 from blelockd.virtual.typed import TYPED_CODE
-from tests.vm.daemons import ON_THE_HOUSE
 from tests.vm.machine import Machine
 from tests.vm.steps import Steps
-from tests.vm.town import LOCK_ID, Town, cursor, event, plug_in
+from tests.vm.town import LOCK_ID, ON_THE_HOUSE, Town, cursor, event, plug_in
 
 _INSTALL: Final = "cd && yes '' | DEBIAN_FRONTEND=noninteractive apt install --yes {files} 2>&1"
 

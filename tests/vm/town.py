@@ -25,6 +25,8 @@ ISSUER_ADDRESS: Final = "C0:DE:00:00:00:10"
 LOCK_ADDRESS: Final = "C0:DE:00:00:00:11"
 GUEST_ADDRESS: Final = "C0:DE:00:00:00:20"
 LOCK_ID: Final = "lock_01"
+ON_THE_HOUSE: Final = ("issuer", "lock")
+"""The roles there, each with a unit of its own."""
 EVENT_SECONDS: Final = 45.0
 
 Entry = dict[str, Any]
@@ -36,7 +38,7 @@ _REARM_SECONDS: Final = 11.0
 @dataclass(slots=True)
 class Town:
     """Who is there. `packages` is the directory with the .debs; `resident` is who has enrolled
-    with a phone, whichever phone it is; `on_the_house` is what runs there, blelock-X.service.
+    with a phone, whichever phone it is; `daemons` is what runs there, blelock-X.service.
     """
 
     air: Air
@@ -44,7 +46,7 @@ class Town:
     guest: Machine
     packages: Path
     resident: V2Identity | None = None
-    on_the_house: list[str] = field(default_factory=lambda: ["issuer", "lock"])
+    daemons: list[str] = field(default_factory=lambda: [*ON_THE_HOUSE])
     armed_seconds: float = 0.0
     """From when on, by the monotonic clock, the door opens for the resident again."""
     phones: Iterator[int] = field(default_factory=lambda: itertools.count(1))

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Final
 
 from tests.packaging.newer import NEXT_VERSION, newer
-from tests.vm.daemons import ON_THE_HOUSE, fingerprints, shown, version
+from tests.vm.daemons import fingerprints, shown, version
 from tests.vm.machine import Machine
 from tests.vm.opening import phone_opens
 from tests.vm.setting_up import apt_install
 from tests.vm.steps import Steps
-from tests.vm.town import Town, cursor, event, wait_powered
+from tests.vm.town import ON_THE_HOUSE, Town, cursor, event, wait_powered
 
 _LOCK_YAML: Final = "/etc/blelock/lock.yaml"
 _NOT_OURS: Final = (
@@ -81,7 +81,7 @@ async def reboots(town: Town, steps: Steps) -> None:
 async def wait_active(town: Town) -> None:
     """Return when the adapters and all that runs on the house are up after a boot."""
     await wait_powered(town.house, "hci0", "hci1", seconds=90)
-    for role in town.on_the_house:
+    for role in town.daemons:
         await town.house.run(
             f"until systemctl is-active --quiet blelock-{role}; do sleep 0.2; done", seconds=120
         )
@@ -101,7 +101,7 @@ async def upgrades(town: Town, steps: Steps) -> None:
     house = town.house
     keys = await fingerprints(house, "lock")
     configured = await house.run(f"sha256sum {_LOCK_YAML}")
-    process = {role: await shown(house, role, "MainPID") for role in town.on_the_house}
+    process = {role: await shown(house, role, "MainPID") for role in town.daemons}
     before = await cursor(house)
     async with steps("apt install ./blelock-lock.deb of the next version", seconds=200):
         with tempfile.TemporaryDirectory() as scratch:
@@ -111,11 +111,11 @@ async def upgrades(town: Town, steps: Steps) -> None:
         assert await version(house, "lock") == NEXT_VERSION
         stopped = await event(house, "lock", "stopping", before)
         back = await event(house, "lock", "link-up", before, part="scan")
-        for role in town.on_the_house:
+        for role in town.daemons:
             if role.startswith("lock@"):
                 await event(house, role, "link-up", before, part="scan")
     away_us = int(back["__REALTIME_TIMESTAMP"]) - int(stopped["__REALTIME_TIMESTAMP"])
-    for role in town.on_the_house:
+    for role in town.daemons:
         assert (await shown(house, role, "MainPID") == process[role]) == (role == "issuer"), role
     assert await fingerprints(house, "lock") == keys
     assert await house.run(f"sha256sum {_LOCK_YAML}") == configured

@@ -11,6 +11,7 @@ import pytest
 from blelockd.adapters.bluez.controller import Controller
 from blelockd.adapters.bluez.defs import ADAPTER
 from blelockd.adapters.bluez.errors import Cause, RadioDown
+from blelockd.virtual.host import Host
 from tests.adapters.bluez.room import PATIENCE_SECONDS, Room, eventually
 
 
@@ -25,6 +26,16 @@ async def ready_again(controller: Controller) -> list[str]:
 async def lost(controller: Controller, epoch: int) -> RadioDown:
     async with asyncio.timeout(PATIENCE_SECONDS):
         return await controller.wait_lost(epoch)
+
+
+async def switched_off(room: Room) -> tuple[Host, Controller]:
+    """A host whose adapter is off, and whoever knows that."""
+    host = await room.air.add_host("here")
+    controller = await room.controller(host)
+    epoch = controller.epoch
+    host.power_adapter(on=False)
+    await lost(controller, epoch)
+    return host, controller
 
 
 async def test_a_ready_adapter_tells_its_facts(room: Room) -> None:
@@ -69,11 +80,7 @@ async def test_an_adapter_that_is_off_is_powered_on(room: Room) -> None:
 async def test_an_answer_that_a_signal_has_overtaken_is_not_believed(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    host = await room.air.add_host("here")
-    controller = await room.controller(host)
-    epoch = controller.epoch
-    host.power_adapter(on=False)
-    await lost(controller, epoch)
+    host, controller = await switched_off(room)
     try_call = controller.bus.try_call
     answers: list[Any] = []
 
@@ -93,11 +100,7 @@ async def test_a_refusal_to_power_on_is_no_news_once_it_is_on(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A bluetoothd that has just started powers it on by itself, and is busy with that."""
-    host = await room.air.add_host("here")
-    controller = await room.controller(host)
-    epoch = controller.epoch
-    host.power_adapter(on=False)
-    await lost(controller, epoch)
+    host, controller = await switched_off(room)
 
     async def refused(*_: Any, **__: Any) -> None:
         host.power_adapter(on=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from pathlib import Path
 
 import pytest
 
@@ -23,13 +22,6 @@ from tests.fakes.service_manager import INVOCATION, ServiceManager
 from tests.fakes.waiting import until
 
 LOCK = "blelock-lock"
-
-
-@pytest.fixture
-def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ServiceManager:
-    manager = ServiceManager(tmp_path / "bin")
-    monkeypatch.setenv("PATH", manager.path)
-    return manager
 
 
 async def parts_of(manager: ServiceManager, status: str) -> list[PartStatus]:

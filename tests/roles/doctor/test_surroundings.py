@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -19,13 +18,6 @@ from tests.fakes.waiting import running, until
 
 UNIT = "blelock-lock"
 USER_IS_ID = "use_username_as_clientid true\n"
-
-
-@pytest.fixture
-def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ServiceManager:
-    manager = ServiceManager(tmp_path / "bin")
-    monkeypatch.setenv("PATH", manager.path)
-    return manager
 
 
 @pytest.fixture

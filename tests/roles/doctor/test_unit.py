@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from blelockd.roles.doctor.unit import unit
@@ -12,13 +10,6 @@ from blelockd.services.events import EventKind
 from tests.fakes.service_manager import ServiceManager
 
 UP = "broker up: connected; scan up: on hci0"
-
-
-@pytest.fixture
-def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ServiceManager:
-    manager = ServiceManager(tmp_path / "bin")
-    monkeypatch.setenv("PATH", manager.path)
-    return manager
 
 
 async def found(role: str = "lock", name: str | None = "") -> dict[str, Finding]:
