@@ -47,6 +47,11 @@ def test_a_daemon_is_a_user_of_its_own_and_root_nowhere(unit: str) -> None:
 
 
 @pytest.mark.parametrize("unit", ROLES)
+def test_a_daemon_that_hangs_or_falls_is_started_anew(unit: str) -> None:
+    assert {"Type=notify", "WatchdogSec=30s", "Restart=always"} <= set(settings(unit))
+
+
+@pytest.mark.parametrize("unit", ROLES)
 def test_a_daemon_that_grows_without_bound_takes_only_itself_along(unit: str) -> None:
     assert {"MemoryMax=256M", "TasksMax=64"} <= set(settings(unit))
 
