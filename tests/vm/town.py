@@ -46,7 +46,7 @@ class Town:
     guest: Machine
     packages: Path
     resident: V2Identity | None = None
-    daemons: list[str] = field(default_factory=lambda: [*ON_THE_HOUSE])
+    daemons: list[str] = field(default_factory=lambda: list(ON_THE_HOUSE))
     armed_seconds: float = 0.0
     """From when on, by the monotonic clock, the door opens for the resident again."""
     phones: Iterator[int] = field(default_factory=lambda: itertools.count(1))
